@@ -1,0 +1,7 @@
+"""Blueprints in, conversations out: a user, an assistant and an environment over the `ChatModel` protocol.
+
+conversation.py   the loop: one blueprint → one trajectory, sound or failed
+guidance.py       where the conversation stands → the hint for whoever speaks next
+environment.py    a tool call → its observation: sandbox, built-in service, else a simulating model
+batch.py          many conversations in flight, each handed over the moment it ends
+"""

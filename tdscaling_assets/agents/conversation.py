@@ -1,0 +1,219 @@
+"""The loop: one blueprint in, one trajectory out. A conversation that goes wrong is a stored row, not an exception."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tdscaling_assets.agents.environment import Environment, error
+from tdscaling_assets.agents.guidance import OffPlanError, Progress, assistant_hint, user_hint
+from tdscaling_assets.errors import ModelError, SandboxError
+from tdscaling_assets.llm.protocol import ChatModel, ChatReply, ChatRequest
+from tdscaling_assets.measures import action_complexity, reasoning_labels, reasoning_mode
+from tdscaling_assets.prompts import prompt_versions, render, with_guidance
+from tdscaling_assets.sandbox.protocol import Sandbox
+from tdscaling_assets.schema import (
+    Blueprint,
+    Failure,
+    JsonObject,
+    Message,
+    Role,
+    Tool,
+    ToolCall,
+    Trajectory,
+    Turn,
+    Usage,
+    chat_messages,
+    digest,
+    function_schema,
+)
+from tdscaling_assets.services.spec import ServiceSpec
+from tdscaling_assets.services.world import World
+from tdscaling_assets.settings import Settings
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What all conversations of a batch share."""
+
+    models: Mapping[Role, ChatModel]
+    tools: Mapping[str, Tool]
+    services: Mapping[str, ServiceSpec]
+    sandbox: Sandbox | None
+    settings: Settings
+
+
+@dataclass
+class Conversation:
+    """One conversation under way."""
+
+    blueprint: Blueprint
+    stage: Stage
+    world: World
+    environment: Environment
+    progress: Progress
+    messages: list[Message]
+    usage: Usage = field(default_factory=Usage)
+
+    async def run(self) -> None:
+        """Hold the whole conversation. Raises OffPlanError, ModelError or SandboxError where it breaks off."""
+        for turn in self.blueprint.turns:
+            self.messages.append(Message(role="user", content=await self._user_says(turn)))
+            while (reply := await self._assistant_says(turn)).tool_calls:
+                for call in reply.tool_calls:
+                    await self._execute(call)
+            missed = self.progress.missed(turn)
+            if missed:
+                raise OffPlanError(f"the assistant ended its turn without {', '.join(missed)}")
+
+    async def _user_says(self, turn: Turn) -> str:
+        system = render("user", persona=self.blueprint.persona, goal=self.blueprint.goal)
+        heard = [message.content for message in self.messages if message.role == "assistant" and message.content]
+        request = self._request(
+            "user", with_guidance(system, user_hint(self.blueprint, turn)), [{"role": "user", "content": _heard(heard)}]
+        )
+        reply = await self._complete(request)
+        if not reply.content:
+            raise RoleError("user", ModelError("malformed", "the user said nothing"))
+        return reply.content
+
+    async def _assistant_says(self, turn: Turn) -> Message:
+        said = sum(message.role == "assistant" for message in self.messages)
+        if said >= self.stage.settings.max_steps:
+            raise OffPlanError(f"the assistant spoke {said} times without coming to an end")
+        hint = assistant_hint(turn, self.progress, self.stage.tools)
+        guided = with_guidance(self.messages[0].content or "", hint)
+        reply = await self._complete(
+            self._request("assistant", guided, chat_messages(tuple(self.messages[1:])), offer_tools=True)
+        )
+        if not reply.content and not reply.tool_calls:
+            raise RoleError("assistant", ModelError("malformed", "the assistant neither spoke nor called a tool"))
+        message = Message(
+            role="assistant", content=reply.content, reasoning=reply.reasoning, tool_calls=reply.tool_calls
+        )
+        self.messages.append(message)
+        return message
+
+    async def _execute(self, call: ToolCall) -> None:
+        step = self.progress.match(call)
+        if step is not None and step.fault and step.step_id not in self.progress.failed:
+            observation = error(step.fault)
+        else:
+            try:
+                observation = await self.environment.observe(call, self.messages)
+            except ModelError as failure:
+                raise RoleError("environment", failure) from failure
+        if observation.usage is not None:
+            self.usage = add_usage(self.usage, observation.usage)
+        self.messages.append(observation.message(call))
+        if step is not None and observation.ok:
+            self.progress.outputs[step.step_id] = observation.value
+        elif step is not None and step.step_id in self.progress.failed:
+            raise OffPlanError(f"{call.name} failed again: {self.messages[-1].content}")
+        elif step is not None:
+            self.progress.failed.add(step.step_id)
+
+    async def _complete(self, request: ChatRequest) -> ChatReply:
+        try:
+            reply = await self.stage.models[request.role].complete(request)
+        except ModelError as failure:
+            raise RoleError(request.role, failure) from failure
+        self.usage = add_usage(self.usage, reply.usage)
+        return reply
+
+    def _request(
+        self, role: Role, system: str, messages: list[JsonObject], *, offer_tools: bool = False
+    ) -> ChatRequest:
+        settings = self.stage.settings
+        offered = [function_schema(self.stage.tools[tool_id]) for tool_id in self.blueprint.tool_ids]
+        return ChatRequest(
+            role=role,
+            messages=({"role": "system", "content": system}, *messages),
+            tools=tuple(offered) if offer_tools else (),
+            temperature=settings.model_temperature,
+            max_tokens=settings.model_max_tokens,
+            seed=(self.blueprint.seed + len(self.messages)) % 2**31,
+        )
+
+
+class RoleError(Exception):
+    """A model call failed for one of the roles; the fault is that role's, and no other's."""
+
+    def __init__(self, role: Role, cause: ModelError) -> None:
+        super().__init__(cause.detail)
+        self.kind = f"{role}_{cause.kind}"
+
+
+async def converse(blueprint: Blueprint, stage: Stage) -> Trajectory:
+    """The blueprint's trajectory: completed, or failed with its kind and detail."""
+    conversation = open_conversation(blueprint, stage)
+    failure: Failure | None = None
+    try:
+        async with asyncio.timeout(stage.settings.conversation_timeout):
+            await conversation.run()
+    except RoleError as error_:
+        failure = Failure(kind=error_.kind, detail=str(error_))
+    except OffPlanError as error_:
+        failure = Failure(kind="off_plan", detail=str(error_))
+    except SandboxError as error_:
+        failure = Failure(kind="sandbox", detail=str(error_))
+    except TimeoutError:
+        failure = Failure(kind="timeout", detail=f"no end within {stage.settings.conversation_timeout:g} s")
+    return _trajectory(conversation, failure)
+
+
+def open_conversation(blueprint: Blueprint, stage: Stage) -> Conversation:
+    """A conversation with its own fresh world, before anyone has spoken."""
+    world = World([stage.services[name] for name in blueprint.services], blueprint.world_seed)
+    offered = {tool_id: stage.tools[tool_id] for tool_id in blueprint.tool_ids}
+    environment = Environment(
+        offered, world, stage.sandbox, stage.models["environment"], stage.settings, blueprint.seed
+    )
+    system = Message(role="system", content=render("assistant", domain=blueprint.domain, now=world.now))
+    return Conversation(blueprint, stage, world, environment, Progress(blueprint), [system])
+
+
+def add_usage(total: Usage, more: Usage) -> Usage:
+    """Both together; the price is unknown as soon as one part's is."""
+    first = total.calls == 0
+    usd = None if more.usd is None or (total.usd is None and not first) else (total.usd or 0.0) + more.usd
+    return Usage(
+        prompt_tokens=total.prompt_tokens + more.prompt_tokens,
+        completion_tokens=total.completion_tokens + more.completion_tokens,
+        usd=usd,
+        model=more.model if first or total.model == more.model else "mixed",
+        calls=total.calls + more.calls,
+        seconds=total.seconds + more.seconds,
+    )
+
+
+def _trajectory(conversation: Conversation, failure: Failure | None) -> Trajectory:
+    blueprint, stage = conversation.blueprint, conversation.stage
+    messages = tuple(conversation.messages)
+    labels = reasoning_labels(messages, {name: stage.tools[name].read_only for name in blueprint.tool_ids})
+    return Trajectory(
+        trajectory_id=f"tr_{digest(blueprint.blueprint_id)}",
+        round=blueprint.round,
+        batch=blueprint.batch,
+        blueprint_id=blueprint.blueprint_id,
+        cluster_id=blueprint.cluster_id,
+        domain=blueprint.domain,
+        tools=blueprint.tool_ids,
+        messages=messages,
+        labels=tuple(labels),
+        mode=reasoning_mode(labels),
+        cac=action_complexity(messages, stage.settings.cac),
+        outcome="failed" if failure else "completed",
+        failure=failure,
+        final_digest=conversation.world.digest() if blueprint.expected_digest else None,
+        usage=conversation.usage,
+        lineage=blueprint.lineage,
+        seed=blueprint.seed,
+        versions={
+            **{f"prompt_{role}": version for role, version in prompt_versions().items()},
+            "sandbox": stage.sandbox.name if stage.sandbox else "none",
+        },
+    )
+
+
+def _heard(texts: Sequence[str | None]) -> str:
+    return f"The assistant's last words:\n{texts[-1]}" if texts else "The conversation begins. You speak first."

@@ -1,0 +1,81 @@
+"""What blueprint making may draw on: tools by id, edges by end, clusters, and worlds of the built-in services."""
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from pydantic import JsonValue
+
+from tdscaling_assets.examples import example_value
+from tdscaling_assets.schema import BusinessCluster, JsonObject, Tool, ToolEdge
+from tdscaling_assets.services.spec import ServiceSpec
+from tdscaling_assets.services.world import World
+from tdscaling_assets.text import identifier_words
+
+
+class Library:
+    """Read-only view of catalog, graph and clusters, indexed for drawing topologies."""
+
+    def __init__(
+        self,
+        tools: Sequence[Tool],
+        edges: Sequence[ToolEdge],
+        clusters: Sequence[BusinessCluster],
+        services: Mapping[str, ServiceSpec],
+    ) -> None:
+        self.tools = {tool.tool_id: tool for tool in tools}
+        self.clusters = list(clusters)
+        self.services = services
+        self._into: dict[str, list[ToolEdge]] = defaultdict(list)
+        self._out_of: dict[str, list[ToolEdge]] = defaultdict(list)
+        for edge in edges:
+            self._into[edge.consumer_id].append(edge)
+            self._out_of[edge.producer_id].append(edge)
+
+    def edges_into(self, tool_id: str) -> list[ToolEdge]:
+        """Edges that can feed the tool's parameters."""
+        return self._into[tool_id]
+
+    def edges_out_of(self, tool_id: str) -> list[ToolEdge]:
+        """Edges along which the tool's output can flow."""
+        return self._out_of[tool_id]
+
+    def executable(self, tool_ids: Sequence[str]) -> bool:
+        """Whether truth can be computed for a conversation over these tools."""
+        return all(self.tools[tool_id].executor in ("builtin", "sandbox") for tool_id in tool_ids)
+
+    def services_of(self, tool_ids: Sequence[str]) -> tuple[str, ...]:
+        """Names of the built-in services that the tools need, sorted."""
+        return tuple(
+            sorted({tool.server for tool in map(self.tools.__getitem__, tool_ids) if tool.executor == "builtin"})
+        )
+
+    def world(self, services: Sequence[str], seed: int) -> World:
+        """A fresh world of these services."""
+        return World([self.services[name] for name in services], seed)
+
+    def sample(self, tool: Tool, parameter: str, world: World, rng: random.Random) -> JsonValue:
+        """A value that a user of the tool might know for the parameter."""
+        if tool.executor == "builtin":
+            return world.sample(tool.server, tool.name, parameter, rng)
+        return example_value(parameters(tool)[parameter], parameter, rng)
+
+
+def parameters(tool: Tool) -> dict[str, JsonObject]:
+    """Parameter name → its schema."""
+    properties = tool.input_schema.get("properties")
+    if not isinstance(properties, dict):
+        return {}
+    return {name: part if isinstance(part, dict) else {} for name, part in properties.items()}
+
+
+def required(tool: Tool) -> list[str]:
+    """Names of the required parameters, in schema order."""
+    names = tool.input_schema.get("required")
+    wanted = {str(name) for name in names} if isinstance(names, list) else set()
+    return [name for name in parameters(tool) if name in wanted]
+
+
+def purpose(tool: Tool) -> str:
+    """The tool's name as a phrase: `cancel_order` → cancel order."""
+    return " ".join(identifier_words(tool.name)) or tool.name

@@ -1,0 +1,153 @@
+"""A blueprint in, what must happen out: every call with its answer, the final digest, the mode and the complexity.
+
+Where every tool is executable this is a dry run on a fresh world. Elsewhere outputs are examples of the tool's
+output schema, and only the structural measures (mode, complexity) are kept.
+"""
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from tdscaling_assets import code_tasks
+from tdscaling_assets.blueprints.library import Library
+from tdscaling_assets.examples import example_object
+from tdscaling_assets.measures import action_complexity, reasoning_labels, reasoning_mode
+from tdscaling_assets.paths import value_at
+from tdscaling_assets.schema import Binding, Blueprint, ExpectedCall, JsonObject, Message, Step, ToolCall
+from tdscaling_assets.services.world import World
+from tdscaling_assets.settings import CacWeights
+
+_REPLIES = {
+    "answer": "Here is the result.",
+    "clarify": "What is the missing detail?",
+    "confirm": "Shall I go ahead?",
+    "decline": "I'm sorry, I can't do that.",
+}
+
+
+class DryRunError(Exception):
+    """The topology does not run: `reason` is a word for counting, the message says what happened."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """A grounded blueprint, the output of each step, and the world as the last step left it."""
+
+    blueprint: Blueprint
+    outputs: Mapping[str, JsonValue]
+    world: World
+
+
+def rehearse(blueprint: Blueprint, library: Library, weights: CacWeights) -> Rehearsal:
+    """Run every step in order; the blueprint gains calls, digest, target mode and target CAC. Raises DryRunError."""
+    world = library.world(blueprint.services, blueprint.world_seed)
+    calls: dict[str, ExpectedCall] = {}
+    outputs: dict[str, JsonValue] = {}
+    for step_id in (name for turn in blueprint.turns for group in turn.groups for name in group):
+        calls[step_id] = run_step(blueprint, blueprint.step(step_id), outputs, library, world)
+        outputs[step_id] = calls[step_id].output
+    ideal = _ideal_messages(blueprint, calls)
+    executable = library.executable([call.tool_id for call in calls.values()])
+    read_only = {tool_id: library.tools[tool_id].read_only for tool_id in blueprint.tool_ids}
+    grounded = blueprint.model_copy(
+        update={
+            "expected_calls": tuple(calls.values()) if executable else (),
+            "expected_digest": world.digest() if executable else None,
+            "target_mode": reasoning_mode(reasoning_labels(ideal, read_only)),
+            "target_cac": action_complexity(ideal, weights),
+        }
+    )
+    return Rehearsal(grounded, outputs, world)
+
+
+def run_step(
+    blueprint: Blueprint, step: Step, outputs: Mapping[str, JsonValue], library: Library, world: World
+) -> ExpectedCall:
+    """One step on the world, its arguments resolved from facts and earlier outputs. Raises DryRunError."""
+    tool = library.tools[step.tool_id]
+    if step.task is not None:
+        rows = task_rows(step, outputs)
+        code = code_tasks.program(step.task.kind, step.task.field, rows)
+        printed: JsonObject = {"exit_code": 0, "stdout": f"{step.task.expected}\n"}
+        return ExpectedCall(step_id=step.step_id, tool_id=tool.tool_id, arguments={"code": code}, output=printed)
+    arguments = resolve(step.arguments, blueprint.facts, outputs)
+    if tool.executor != "builtin":
+        rng = random.Random(f"{blueprint.seed}:{step.step_id}")
+        output: JsonValue = example_object(tool.output_schema or {}, arguments, rng)
+        return ExpectedCall(step_id=step.step_id, tool_id=tool.tool_id, arguments=arguments, output=output)
+    result = world.call(tool.server, tool.name, arguments)
+    if not result.ok:
+        raise DryRunError(
+            "world_refused", f"{step.tool_id} refused {json.dumps(arguments)}: {json.dumps(result.value)}"
+        )
+    return ExpectedCall(step_id=step.step_id, tool_id=tool.tool_id, arguments=arguments, output=result.value)
+
+
+def resolve(arguments: Mapping[str, Binding], facts: JsonObject, outputs: Mapping[str, JsonValue]) -> JsonObject:
+    """Arguments with every binding replaced by its value. Raises DryRunError when a value is not there."""
+    return {name: _resolve_one(name, binding, facts, outputs) for name, binding in arguments.items()}
+
+
+def task_rows(step: Step, outputs: Mapping[str, JsonValue]) -> list[JsonObject]:
+    """The rows that a code step computes on. Raises DryRunError when they are not there."""
+    if step.task is None:
+        raise DryRunError("no_task", f"{step.step_id} is not a code step")
+    try:
+        value = value_at(outputs[step.task.step], step.task.path)
+    except KeyError as error:
+        raise DryRunError("missing_output", f"{step.step_id} needs {step.task.step}.{step.task.path}") from error
+    rows = [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+    if not rows or any(step.task.field not in row for row in rows):
+        raise DryRunError("missing_output", f"{step.step_id} needs rows with {step.task.field!r}")
+    return rows
+
+
+def _resolve_one(name: str, binding: Binding, facts: JsonObject, outputs: Mapping[str, JsonValue]) -> JsonValue:
+    if binding.kind == "literal":
+        return binding.value
+    try:
+        if binding.kind == "user":
+            return facts[binding.fact]
+        return value_at(outputs[binding.step], binding.path)
+    except KeyError as error:
+        source = binding.fact or f"{binding.step}.{binding.path}"
+        raise DryRunError("missing_output", f"argument {name} needs {source}, which is not there") from error
+
+
+def _ideal_messages(blueprint: Blueprint, calls: Mapping[str, ExpectedCall]) -> list[Message]:
+    """The conversation in which everybody does what the blueprint says, in the fewest words."""
+    messages: list[Message] = []
+    for turn in blueprint.turns:
+        known = json.dumps([blueprint.facts[fact] for fact in turn.reveals])
+        messages.append(Message(role="user", content=f"{turn.intent} {known.replace(',', ' ')}"))
+        for group in turn.groups:
+            fault = next((blueprint.step(step_id).fault for step_id in group if blueprint.step(step_id).fault), None)
+            if fault:
+                messages += _exchange([calls[step_id] for step_id in group], fault)
+            messages += _exchange([calls[step_id] for step_id in group])
+        messages.append(Message(role="assistant", content=_REPLIES[turn.reply]))
+    return messages
+
+
+def _exchange(calls: list[ExpectedCall], fault: str | None = None) -> list[Message]:
+    """The calls of a group in one message and their answers; with a fault, every answer is that."""
+    suffix = "-failed" if fault else ""
+    asked = tuple(
+        ToolCall(id=call.step_id + suffix, name=call.tool_id, arguments=json.dumps(call.arguments)) for call in calls
+    )
+    answers = [
+        Message(
+            role="tool",
+            tool_call_id=call.step_id + suffix,
+            content=json.dumps({"error": fault} if fault else call.output),
+        )
+        for call in calls
+    ]
+    return [Message(role="assistant", tool_calls=asked), *answers]

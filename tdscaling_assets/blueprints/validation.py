@@ -1,0 +1,67 @@
+"""A grounded blueprint in, the first reason why it is not well formed out, or None."""
+
+from collections.abc import Iterator
+
+import networkx as nx
+from jsonschema import Draft202012Validator
+
+from tdscaling_assets.blueprints.library import Library, required
+from tdscaling_assets.schema import Blueprint
+
+
+def find_fault(blueprint: Blueprint, library: Library) -> str | None:
+    """Checks schedule, facts, bindings, acyclicity and argument types; the first failure as `reason: detail`."""
+    return next((fault for check in _CHECKS for fault in check(blueprint, library)), None)
+
+
+def _schedule(blueprint: Blueprint, library: Library) -> Iterator[str]:
+    scheduled = [step_id for turn in blueprint.turns for group in turn.groups for step_id in group]
+    if sorted(scheduled) != sorted(step.step_id for step in blueprint.steps):
+        yield f"schedule: turns run {scheduled}, steps are {[step.step_id for step in blueprint.steps]}"
+    for step in blueprint.steps:
+        if step.tool_id not in blueprint.tool_ids:
+            yield f"foreign_tool: {step.tool_id} is not offered"
+
+
+def _dependencies(blueprint: Blueprint, library: Library) -> Iterator[str]:
+    graph = nx.DiGraph()
+    for step in blueprint.steps:
+        needs = {binding.step for binding in step.arguments.values() if binding.kind == "output"}
+        needs |= {step.task.step} if step.task else set()
+        graph.add_edges_from((source, step.step_id) for source in needs)
+    if not nx.is_directed_acyclic_graph(graph):
+        yield "cycle: steps need each other's outputs"
+        return
+    done: set[str] = set()
+    for group in (group for turn in blueprint.turns for group in turn.groups):
+        for step_id in group:
+            missing = set(graph.predecessors(step_id)) - done if step_id in graph else set()
+            if missing:
+                yield f"order: {step_id} runs before {sorted(missing)}"
+        done |= set(group)
+
+
+def _facts(blueprint: Blueprint, library: Library) -> Iterator[str]:
+    known: set[str] = set()
+    for turn in blueprint.turns:
+        known |= set(turn.reveals)
+        for step_id in (step_id for group in turn.groups for step_id in group):
+            for name, binding in blueprint.step(step_id).arguments.items():
+                if binding.kind == "user" and binding.fact not in known:
+                    yield f"unrevealed: {step_id}.{name} needs {binding.fact}, which the user has not said"
+
+
+def _arguments(blueprint: Blueprint, library: Library) -> Iterator[str]:
+    for step in blueprint.steps:
+        if step.task is None:
+            unbound = set(required(library.tools[step.tool_id])) - set(step.arguments)
+            if unbound:
+                yield f"unbound: {step.step_id} lacks {sorted(unbound)}"
+    for call in blueprint.expected_calls:
+        validator = Draft202012Validator(library.tools[call.tool_id].input_schema)
+        problem = next(validator.iter_errors(call.arguments), None)
+        if problem is not None:
+            yield f"type: {call.step_id} {problem.json_path}: {problem.message[:200]}"
+
+
+_CHECKS = (_schedule, _dependencies, _facts, _arguments)

@@ -1,0 +1,83 @@
+"""A tool's schema in, what is wrong with it out.
+
+Checking against the 2020-12 meta-schema costs milliseconds, and thousands of tools share a few hundred shapes of
+parameters: each parameter is checked alone, without its prose, and the answer is kept.
+"""
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+
+from jsonschema import Draft202012Validator, SchemaError
+from pydantic import JsonValue
+
+from tdscaling_assets.schema import JsonObject, canonical_json
+
+_PROSE = ("description", "title", "$comment")
+_NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+
+
+def schema_fault(schema: JsonObject) -> str:
+    """ "" for valid JSON Schema 2020-12 whose references stay inside it, else the first fault and where it is."""
+    properties = schema.get("properties")
+    parts = dict(sorted(properties.items())) if isinstance(properties, dict) else {}
+    rest = schema | {"properties": {}} if parts else schema
+    for place, part in [("$", rest), *((f"$.properties.{name}", part) for name, part in parts.items())]:
+        path, message = _meta_fault(canonical_json(_without_prose(part)))
+        if message:
+            return f"is not JSON Schema 2020-12 at {place}{path}: {message}"
+    for reference in _references(schema):
+        if not _resolves(schema, reference):
+            return f"refers to {reference!r}, which is not in it"
+    return ""
+
+
+@lru_cache(maxsize=8192)
+def _meta_fault(schema_json: str) -> tuple[str, str]:
+    try:
+        Draft202012Validator.check_schema(json.loads(schema_json))
+    except SchemaError as error:
+        return error.json_path.removeprefix("$"), error.message[:200]
+    return "", ""
+
+
+def _without_prose(schema: JsonValue, named: bool = False) -> JsonValue:
+    """The schema without its texts; `named` mappings hold names, among which `title` is a parameter like any other."""
+    if isinstance(schema, dict):
+        kept = schema.items() if named else [(k, v) for k, v in schema.items() if not _is_prose(k, v)]
+        return {key: _without_prose(value, not named and key in _NAMED) for key, value in kept}
+    if isinstance(schema, list):
+        return [_without_prose(value) for value in schema]
+    return schema
+
+
+def _is_prose(key: str, value: JsonValue) -> bool:
+    return key in _PROSE and isinstance(value, str)
+
+
+def _references(schema: JsonValue) -> Iterator[str]:
+    if isinstance(schema, dict):
+        reference = schema.get("$ref")
+        if isinstance(reference, str):
+            yield reference
+        for value in schema.values():
+            yield from _references(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _references(value)
+
+
+def _resolves(schema: JsonObject, reference: str) -> bool:
+    """Whether a local JSON pointer (`#/$defs/Order`) leads somewhere."""
+    if not reference.startswith("#"):
+        return False
+    value: JsonValue = schema
+    for part in reference.removeprefix("#").split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict) and key in value:
+            value = value[key]
+        elif isinstance(value, list) and key.isdigit() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return False
+    return True

@@ -1,0 +1,114 @@
+"""`sources.yaml` in, frozen source records out. Everything wrong with the file is a ConfigError in one sentence."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from tdscaling_assets.errors import ConfigError
+from tdscaling_assets.schema import Record
+
+
+class BuiltinSource(Record):
+    """The services that ship with the package: `all`, or those named."""
+
+    builtin: Literal["all"] | tuple[str, ...]
+    domain: str | None = None
+
+
+class McpSource(Record):
+    """Live MCP servers, listed in the `mcpServers` JSON at `mcp_config`; each gets `timeout` seconds to answer."""
+
+    mcp_config: Path
+    domain: str | None = None
+    timeout: Annotated[float, Field(gt=0)] = 60.0
+
+
+class FileSource(Record):
+    """Tool definitions in the file at `file`."""
+
+    file: Path
+    domain: str | None = None
+
+
+Source = BuiltinSource | McpSource | FileSource
+
+_KINDS: dict[str, type[Source]] = {"builtin": BuiltinSource, "mcp_config": McpSource, "file": FileSource}
+_WANTED = {
+    "builtin": "`all` or a list of service names",
+    "mcp_config": "the path of an MCP client configuration",
+    "file": "the path of a file of tools",
+    "domain": "the name of a business domain",
+    "timeout": "a number of seconds above 0",
+}
+_EXAMPLE = "`sources: [{builtin: all}]`"
+
+
+def read_sources(path: Path) -> tuple[Source, ...]:
+    """The entries of a sources file, in its order, with paths resolved against its folder."""
+    entries = _entries(path, _load_yaml(path))
+    return tuple(_read_entry(path, position, entry) for position, entry in enumerate(entries, start=1))
+
+
+def _load_yaml(path: Path) -> object:
+    if not path.is_file():
+        raise ConfigError(
+            f"sources file {path} does not exist: write one ({_EXAMPLE} is enough) or point TDS_SOURCES at yours"
+        )
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        cause = " ".join(str(error).split())
+        raise ConfigError(
+            f"sources file {path} is not YAML ({cause}): correct it, for example to {_EXAMPLE}"
+        ) from error
+
+
+def _entries(path: Path, content: object) -> list[object]:
+    if isinstance(content, dict):
+        unknown = sorted(str(key) for key in content if key != "sources")
+        if unknown:
+            raise ConfigError(f"sources file {path} has the unknown key {unknown[0]!r}: its only key is `sources`")
+        content = content.get("sources")
+    if not isinstance(content, list) or not content:
+        raise ConfigError(f"sources file {path} lists no sources: give it at least one entry, such as {_EXAMPLE}")
+    return content
+
+
+def _read_entry(path: Path, position: int, entry: object) -> Source:
+    where = f"entry {position} of {path}"
+    if entry == "builtin":
+        entry = {"builtin": "all"}
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{where} is {entry!r}: write a mapping such as `builtin: all` or `file: tools.jsonl`")
+    if "openapi" in entry:
+        raise ConfigError(
+            f"{where} is an OpenAPI source, which cannot be read yet: "
+            "serve the API through an MCP server and list that under `mcp_config`"
+        )
+    kinds = [kind for kind in _KINDS if kind in entry]
+    if len(kinds) != 1:
+        seen = ", ".join(map(str, entry)) or "nothing"
+        raise ConfigError(f"{where} has the keys {seen}: give it exactly one of {', '.join(_KINDS)}")
+    return _validated(path, where, kinds[0], entry)
+
+
+def _validated(path: Path, where: str, kind: str, entry: dict[str, object]) -> Source:
+    record = _KINDS[kind]
+    unknown = [key for key in entry if key not in record.model_fields]
+    if unknown:
+        legal = ", ".join(record.model_fields)
+        raise ConfigError(f"{where} has the unknown key {unknown[0]!r}: a {kind} source takes {legal}")
+    try:
+        source = record.model_validate(entry)
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        raise ConfigError(f"{where} has {key} {entry[key]!r}: give {_WANTED[key]}") from error
+    if isinstance(source, BuiltinSource):
+        return source
+    target = source.mcp_config if isinstance(source, McpSource) else source.file
+    target = path.parent / target
+    if not target.is_file():
+        raise ConfigError(f"{where} names {target}, which is not a file: correct the path, relative to {path.parent}")
+    return source.model_copy(update={kind: target})

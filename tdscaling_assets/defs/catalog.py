@@ -1,0 +1,65 @@
+"""tool_catalog, tool_graph, business_clusters: what the tools are, how they feed each other, which belong together."""
+
+import dagster as dg
+import polars as pl
+
+from tdscaling_assets.catalog.harvest import harvest
+from tdscaling_assets.clusters import select_clusters
+from tdscaling_assets.defs.system import System
+from tdscaling_assets.defs.tables import picture, store, table_asset
+from tdscaling_assets.graph import build_graph
+from tdscaling_assets.report.flow import coverage_figure
+from tdscaling_assets.schema import Tool, ToolEdge
+from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.rows import to_frame
+
+
+@table_asset("tool_catalog", "catalog", "mcp")
+async def tool_catalog(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
+    """Every tool of every source in `sources.yaml`, normalised; what is not usable is in `rejected_tools` with why."""
+    settings = system.settings()
+    catalog = await harvest(settings)
+    frames = {
+        "tool_catalog": to_frame("tool_catalog", catalog.tools),
+        "rejected_tools": to_frame("rejected_tools", catalog.rejected),
+    }
+    counts = {
+        "raw_tools": len(catalog.tools) + len(catalog.rejected),
+        "rejected_tools": len(catalog.rejected),
+        "servers": len({tool.server for tool in catalog.tools}),
+        "domains": len({tool.domain for tool in catalog.tools}),
+    }
+    with Lake.open(settings) as lake:
+        return store(lake, frames, batch=None, run_id=context.run_id, metadata=counts)
+
+
+@table_asset("tool_graph", "catalog", "networkx", deps=["tool_catalog"])
+def tool_graph(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
+    """Which tool's output can feed which tool's parameter, with the evidence for it."""
+    with Lake.open(system.settings()) as lake:
+        tools = lake.records("tool_catalog", Tool)
+        edges = build_graph(tools)
+        linked = {end for edge in edges for end in (edge.producer_id, edge.consumer_id)}
+        counts = {"tools_with_an_edge": len(linked), "mean_out_degree": len(edges) / max(1, len(tools))}
+        frames = {"tool_graph": to_frame("tool_graph", edges)}
+        return store(lake, frames, batch=None, run_id=context.run_id, metadata=counts)
+
+
+@table_asset("business_clusters", "catalog", "networkx", deps=["tool_catalog", "tool_graph"])
+def business_clusters(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
+    """Sets of 3-12 tools around one business purpose, in greedy maximum-coverage order."""
+    settings = system.settings()
+    with Lake.open(settings) as lake:
+        tools, edges = lake.records("tool_catalog", Tool), lake.records("tool_graph", ToolEdge)
+        clusters = select_clusters(tools, edges, settings.clusters)
+        frame = to_frame("business_clusters", clusters)
+        counts = {
+            "covered_tools": clusters[-1].covered_tools if clusters else 0,
+            "covered_edges": clusters[-1].covered_edges if clusters else 0,
+            "coverage": picture(coverage_figure(frame, len(tools), _pairs(edges)), "Coverage by clusters"),
+        }
+        return store(lake, {"business_clusters": frame}, batch=None, run_id=context.run_id, metadata=counts)
+
+
+def _pairs(edges: list[ToolEdge]) -> int:
+    return pl.DataFrame({"edge": [f"{edge.producer_id}>{edge.consumer_id}" for edge in edges]})["edge"].n_unique()

@@ -1,0 +1,79 @@
+"""Nothing is dropped silently: for every stage, input = kept + rejected, counted in the lake and not in memory."""
+
+import dagster as dg
+
+from tdscaling_assets.defs.system import System
+from tdscaling_assets.defs.tables import batches
+from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.queries import batch_counts
+
+
+@dg.asset_check(asset="tool_catalog", name="nothing_dropped")
+def catalog_adds_up(context: dg.AssetCheckExecutionContext, system: System) -> dg.AssetCheckResult:
+    """Tools read = tools kept + tools rejected."""
+    with Lake.open(system.settings(), read_only=True) as lake:
+        kept = lake.read("tool_catalog", columns=["tool_id"]).height
+        rejected = lake.read("rejected_tools", columns=["name"]).height
+    return _add_up(_recorded(context, "tool_catalog", "raw_tools", None), kept=kept, rejected=rejected)
+
+
+@dg.asset_check(asset="blueprints", name="nothing_dropped", partitions_def=batches)
+def blueprints_add_up(context: dg.AssetCheckExecutionContext, system: System) -> dg.AssetCheckResult:
+    """Attempts = blueprints + rejected blueprints."""
+    counts = _counts(context, system)
+    attempts = _recorded(context, "blueprints", "attempts", context.partition_key)
+    return _add_up(attempts, kept=counts["blueprints"], rejected=counts["rejected_blueprints"])
+
+
+@dg.asset_check(asset="raw_trajectories", name="nothing_dropped", partitions_def=batches)
+def conversations_add_up(context: dg.AssetCheckExecutionContext, system: System) -> dg.AssetCheckResult:
+    """Blueprints = trajectories, completed or failed."""
+    counts = _counts(context, system)
+    return _add_up(counts["blueprints"], kept=counts["raw_trajectories"], rejected=0)
+
+
+@dg.asset_check(asset="filtered_trajectories", name="nothing_dropped", partitions_def=batches)
+def verdicts_add_up(context: dg.AssetCheckExecutionContext, system: System) -> dg.AssetCheckResult:
+    """Trajectories = kept ones + those with a rejecting verdict."""
+    counts = _counts(context, system)
+    return _add_up(
+        counts["raw_trajectories"], kept=counts["filtered_trajectories"], rejected=counts["rejected_trajectories"]
+    )
+
+
+@dg.asset_check(asset="training_set", name="nothing_dropped")
+def training_set_adds_up(system: System) -> dg.AssetCheckResult:
+    """Kept trajectories, up to the budget = rows of the training set."""
+    settings = system.settings()
+    with Lake.open(settings, read_only=True) as lake:
+        kept = lake.read("filtered_trajectories", columns=["trajectory_id"]).height
+        chosen = lake.read("training_set", columns=["trajectory_id"])["trajectory_id"].n_unique()
+    return _add_up(min(kept, settings.export_budget or kept), kept=chosen, rejected=0)
+
+
+def _counts(context: dg.AssetCheckExecutionContext, system: System) -> dict[str, int]:
+    with Lake.open(system.settings(), read_only=True) as lake:
+        return batch_counts(lake, context.partition_key)
+
+
+def _recorded(context: dg.AssetCheckExecutionContext, asset: str, name: str, partition: str | None) -> int:
+    """A number that the newest materialization of the asset (and partition) recorded; -1 when there is none."""
+    only = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition] if partition else None)
+    records = context.instance.fetch_materializations(only, limit=1).records
+    if not records or records[0].asset_materialization is None:
+        return -1
+    value = records[0].asset_materialization.metadata[name].value
+    return int(value) if isinstance(value, int | float) else -1
+
+
+def _add_up(taken: int, *, kept: int, rejected: int) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=taken == kept + rejected,
+        description=f"{taken} in = {kept} kept + {rejected} rejected"
+        if taken == kept + rejected
+        else f"{taken} in, but {kept} kept + {rejected} rejected: run the stage again",
+        metadata={"in": taken, "kept": kept, "rejected": rejected},
+    )
+
+
+CHECKS = (catalog_adds_up, blueprints_add_up, conversations_add_up, verdicts_add_up, training_set_adds_up)

@@ -1,0 +1,38 @@
+"""What a run says in the terminal: one short line per step and per word of an asset, not every engine event."""
+
+import logging
+import sys
+
+import dagster as dg
+
+_TOLD = {"STEP_START", "STEP_FAILURE", "RUN_FAILURE", "RUN_CANCELED", "ASSET_CHECK_EVALUATION"}
+
+
+class TerseFormatter(logging.Formatter):
+    """`12:00:01  raw_trajectories  120/200 conversations, ...`"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line."""
+        meta = getattr(record, "dagster_meta", {})
+        step = meta.get("step_key") or meta.get("job_name") or ""
+        text = meta.get("orig_message") or record.getMessage()
+        return f"{self.formatTime(record, '%H:%M:%S')}  {step:<22}  {text}"
+
+
+class _Told(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        event = getattr(record, "dagster_meta", {}).get("dagster_event")
+        return event is None or event.event_type_value in _TOLD
+
+
+@dg.logger
+def terse_console(context: dg.InitLoggerContext) -> logging.Logger:
+    """Logs to standard error, tersely."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(TerseFormatter())
+    handler.addFilter(_Told())
+    logger = logging.getLogger("tds.run")
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    return logger

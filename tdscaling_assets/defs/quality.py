@@ -1,0 +1,37 @@
+"""filtered_trajectories: what passes every rule of the funnel; each verdict is in `verdicts`."""
+
+import dagster as dg
+
+from tdscaling_assets.defs.system import System
+from tdscaling_assets.defs.tables import picture, store, table_asset
+from tdscaling_assets.llm.roles import open_models
+from tdscaling_assets.quality.funnel import run_funnel
+from tdscaling_assets.quality.rules import Case
+from tdscaling_assets.report.flow import funnel_figure
+from tdscaling_assets.schema import Blueprint, Tool, Trajectory
+from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.queries import kept_before
+from tdscaling_assets.storage.rows import to_frame
+from tdscaling_assets.storage.summaries import counts_per_batch, rejections
+
+
+@table_asset("filtered_trajectories", "quality", deps=["blueprints", "raw_trajectories"])
+async def filtered_trajectories(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
+    """The kept conversations: valid, paired, grounded, true to their blueprint, unleaked, in the right final state."""
+    settings, batch = system.settings(), context.partition_key
+    with Lake.open(settings) as lake:
+        plans = {one.blueprint_id: one for one in lake.records("blueprints", Blueprint, batch=batch)}
+        tools = {tool.tool_id: tool for tool in lake.records("tool_catalog", Tool)}
+        raw = lake.records("raw_trajectories", Trajectory, batch=batch)
+        cases = [Case(trajectory, plans[trajectory.blueprint_id], tools) for trajectory in raw]
+        judge = open_models(settings).get("judge")
+        result = await run_funnel(cases, kept_before(lake, batch), judge, settings)
+        frames = {
+            "filtered_trajectories": to_frame("filtered_trajectories", result.kept),
+            "verdicts": to_frame("verdicts", result.verdicts, batch=batch),
+        }
+        metadata = {"raw": len(raw), "acceptance_rate": len(result.kept) / max(1, len(raw))}
+        stored = store(lake, frames, batch=batch, run_id=context.run_id, metadata=metadata)
+        counts, reasons = (frame.filter(batch=batch) for frame in (counts_per_batch(lake), rejections(lake)))
+        funnel = picture(funnel_figure(counts, reasons), "Funnel")
+        return dg.MaterializeResult(metadata={**(stored.metadata or {}), "funnel": funnel})

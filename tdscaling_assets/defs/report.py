@@ -1,0 +1,105 @@
+"""diversity_report: the metrics of the batch and of everything kept so far, and the page that shows them."""
+
+import dagster as dg
+import polars as pl
+
+from tdscaling_assets.defs.system import System
+from tdscaling_assets.defs.tables import picture, store, table_asset
+from tdscaling_assets.llm.teacher import is_simulated
+from tdscaling_assets.metrics.context import MeasureContext
+from tdscaling_assets.metrics.measure import measure, metric_values
+from tdscaling_assets.report.data import ReportData
+from tdscaling_assets.report.page import draw_pictures, write_report
+from tdscaling_assets.schema import MetricRow, Trajectory, Verdict
+from tdscaling_assets.settings import Settings
+from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.queries import plan_of
+from tdscaling_assets.storage.rows import to_frame
+from tdscaling_assets.storage.summaries import (
+    batches_until,
+    counts_per_batch,
+    kept_measures,
+    outcomes,
+    rejections,
+    speaking_models,
+)
+
+SHOWN_PER_BATCH = 60
+"""Trajectories per batch that the report's browser may show."""
+
+
+@table_asset("diversity_report", "report", "matplotlib", deps=["filtered_trajectories", "evolution_plan"])
+def diversity_report(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
+    """Entropies, complexity, coverage and cost with intervals; also written as `report/index.html` in the home."""
+    settings, batch = system.settings(), context.partition_key
+    with Lake.open(settings) as lake:
+        alone, together = measure_batch(lake, batch, settings)
+        frames = {"diversity_report": to_frame("diversity_report", [*alone, *together])}
+        flat = {
+            **{f"batch/{name}": value for name, value in metric_values(alone).items()},
+            **{f"cumulative/{name}": value for name, value in metric_values(together).items()},
+        }
+        stored = store(lake, frames, batch=batch, run_id=context.run_id, metadata=flat)
+        data = read_report(lake, settings)
+        page = write_report(settings.home / "report" / "index.html", data)
+        pictures = {name: picture(figure, name) for name, figure in draw_pictures(data).items()}
+        return dg.MaterializeResult(
+            metadata={**(stored.metadata or {}), **pictures, "report": dg.MetadataValue.path(str(page.resolve()))}
+        )
+
+
+def measure_batch(lake: Lake, batch: str, settings: Settings) -> tuple[list[MetricRow], list[MetricRow]]:
+    """Metric rows of the batch alone, and of all batches up to and with it."""
+    kept, runs = kept_measures(lake), outcomes(lake)
+    edges = lake.read("tool_graph", columns=["producer_id", "consumer_id"])
+    plan = plan_of(lake, batch)
+    copies = rejections(lake).filter(pl.col("rule") == "near_duplicate")
+    until = batches_until(lake, batch)
+
+    def rows(scope: str, batches: list[str]) -> list[MetricRow]:
+        chosen = runs.filter(pl.col("batch").is_in(batches))
+        context = MeasureContext.model_validate(
+            {
+                "batch": batch,
+                "scope": scope,
+                "rarefaction": settings.rarefaction,
+                "resamples": settings.bootstrap,
+                "seed": settings.seed,
+                "cac_target": plan.cac_target if plan else None,
+                "tools": lake.read("tool_catalog", columns=["tool_id"]).height,
+                "clusters": lake.read("business_clusters", columns=["cluster_id"]).height,
+                "generated": chosen.height,
+                "kept": chosen["kept"].sum(),
+                "near_duplicates": copies.filter(pl.col("batch").is_in(batches))["n"].sum(),
+                "tokens": chosen["tokens"].sum(),
+                "usd": None if chosen["usd"].null_count() else chosen["usd"].sum(),
+            }
+        )
+        return measure(kept.filter(pl.col("batch").is_in(batches)), context, edges)
+
+    return rows("batch", [batch]), rows("cumulative", until)
+
+
+def read_report(lake: Lake, settings: Settings) -> ReportData:
+    """Everything that the page shows, of all batches."""
+    runs = outcomes(lake)
+    chosen = runs.group_by("batch", maintain_order=True).head(SHOWN_PER_BATCH)["trajectory_id"]
+    trajectories = [one for one in lake.records("raw_trajectories", Trajectory) if one.trajectory_id in set(chosen)]
+    verdicts = [one for one in lake.records("verdicts", Verdict) if one.trajectory_id in set(chosen)]
+    models = speaking_models(lake)
+    edges = lake.query("SELECT count(*) FROM (SELECT DISTINCT producer_id, consumer_id FROM tool_graph)").item()
+    return ReportData(
+        metrics=lake.read("diversity_report"),
+        plans=lake.read("evolution_plan"),
+        counts=counts_per_batch(lake),
+        rejections=rejections(lake),
+        clusters=lake.read("business_clusters", columns=["rank", "domain", "covered_tools", "covered_edges"]),
+        outcomes=runs,
+        trajectories=trajectories,
+        verdicts=verdicts,
+        models=models,
+        simulated=is_simulated(models),
+        snapshot=lake.snapshot(),
+        total_tools=lake.read("tool_catalog", columns=["tool_id"]).height,
+        total_edges=edges,
+    )

@@ -1,0 +1,32 @@
+"""The one resource: settings from `TDS_*`, with what a run may override, and what they open."""
+
+import dagster as dg
+
+from tdscaling_assets.blueprints.library import Library
+from tdscaling_assets.schema import BusinessCluster, Tool, ToolEdge
+from tdscaling_assets.services.spec import load_services
+from tdscaling_assets.settings import Settings, load_settings
+from tdscaling_assets.storage.lake import Lake
+
+
+class System(dg.ConfigurableResource[None]):
+    """Settings of a run: the environment's, unless the run config says otherwise."""
+
+    batch_size: int | None = None
+    seed: int | None = None
+    compliance: float | None = None
+
+    def settings(self) -> Settings:
+        """All settings; raises ConfigError."""
+        overrides = {"batch_size": self.batch_size, "seed": self.seed, "compliance": self.compliance}
+        return load_settings(**{name: value for name, value in overrides.items() if value is not None})
+
+
+def open_library(lake: Lake) -> Library:
+    """Catalog, graph and clusters as blueprint making reads them."""
+    return Library(
+        lake.records("tool_catalog", Tool),
+        lake.records("tool_graph", ToolEdge),
+        lake.records("business_clusters", BusinessCluster),
+        load_services(),
+    )

@@ -1,0 +1,75 @@
+"""What every table asset has in common: its definition's facts, and the metadata of a materialization."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from matplotlib.figure import Figure
+
+from tdscaling_assets.report.canvas import markdown_image
+from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.tables import find_table
+
+OWNERS = ["team:synthesis"]
+PREVIEW_ROWS = 5
+PREVIEW_WIDTH = 60
+
+batches = dg.DynamicPartitionsDefinition(name="batch")
+"""One partition per batch, keyed `r01-b01`."""
+
+
+def table_asset(
+    table: str, group: str, *kinds: str, deps: Sequence[str] = ()
+) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
+    """`dg.asset` with the facts that the table's declaration already holds; batched tables are partitioned."""
+    declared = find_table(table)
+    columns = [dg.TableColumn(name, kind) for name, kind in declared.columns.items()]
+    return dg.asset(
+        group_name=group,
+        kinds={"duckdb", *kinds},
+        owners=OWNERS,
+        deps=list(deps),
+        partitions_def=batches if declared.batched else None,
+        metadata={"dagster/column_schema": dg.TableSchema(columns), "dagster/table_name": f"lake.{table}"},
+    )
+
+
+def store(
+    lake: Lake,
+    frames: Mapping[str, pl.DataFrame],
+    *,
+    batch: str | None,
+    run_id: str,
+    metadata: Mapping[str, Any] | None = None,
+) -> dg.MaterializeResult[None]:
+    """Write the frames in one transaction; the first is the asset's own table, whose facts become metadata."""
+    own = next(iter(frames.values()))
+    snapshot = lake.write(frames, batch=batch, message=run_id)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": own.height,
+            "snapshot": snapshot,
+            "preview": preview(own),
+            **(metadata or {}),
+        }
+    )
+
+
+def preview(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
+    """The first rows as a table, long values cut."""
+    if frame.is_empty():
+        return dg.MetadataValue.md("*no rows*")
+    cells = [[_cell(value) for value in row] for row in frame.head(PREVIEW_ROWS).iter_rows()]
+    lines = [frame.columns, ["---"] * frame.width, *cells]
+    return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
+def picture(figure: Figure, name: str) -> dg.MarkdownMetadataValue:
+    """A figure to look at in the UI."""
+    return dg.MetadataValue.md(markdown_image(figure, name))
+
+
+def _cell(value: object) -> str:
+    text = str(value).replace("|", "\\|").replace("\n", " ")
+    return text if len(text) <= PREVIEW_WIDTH else text[: PREVIEW_WIDTH - 1] + "…"

@@ -1,0 +1,61 @@
+"""training_set: the kept conversations in the order that adds most diversity first, exported for trainers."""
+
+import dagster as dg
+import polars as pl
+
+from tdscaling_assets.defs.system import System
+from tdscaling_assets.defs.tables import store, table_asset
+from tdscaling_assets.export.card import ExportInfo
+from tdscaling_assets.export.folder import ExportSummary, write_export
+from tdscaling_assets.export.select import select_training_set
+from tdscaling_assets.llm.teacher import is_simulated
+from tdscaling_assets.schema import MetricRow, Tool, Trajectory
+from tdscaling_assets.settings import Settings
+from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.queries import reported_batches
+from tdscaling_assets.storage.rows import from_frame, to_frame
+from tdscaling_assets.storage.summaries import kept_measures, speaking_models
+
+
+@table_asset("training_set", "report", "jsonl", deps=["filtered_trajectories"])
+def training_set(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
+    """The kept trajectories in greedy diversity order, written to `export/latest` as OpenAI messages and Parquet."""
+    settings = system.settings()
+    with Lake.open(settings) as lake:
+        rows = select_training_set(kept_measures(lake), settings.export_budget)
+        frames = {"training_set": to_frame("training_set", rows)}
+        stored = store(lake, frames, batch=None, run_id=context.run_id)
+        summary = export_training_set(lake, settings, "latest")
+    facts: dict[str, dg.MetadataValue | int] = {
+        "exported": summary.exported,
+        "refused": len(summary.refused),
+        "export": dg.MetadataValue.path(str(summary.folder.resolve())),
+    }
+    return dg.MaterializeResult(metadata={**(stored.metadata or {}), **facts})
+
+
+def export_training_set(lake: Lake, settings: Settings, name: str) -> ExportSummary:
+    """Write the stored training set to `export/<name>`, in its order."""
+    order = lake.read("training_set", columns=["order", "trajectory_id"])
+    kept = {one.trajectory_id: one for one in lake.records("filtered_trajectories", Trajectory)}
+    chosen = [kept[trajectory_id] for trajectory_id in order.sort("order")["trajectory_id"]]
+    tools = lake.records("tool_catalog", Tool)
+    models = speaking_models(lake)
+    info = ExportInfo(
+        name=name,
+        models=models,
+        simulated=is_simulated(models),
+        snapshot=lake.snapshot(),
+        sources=tuple(sorted({tool.source for tool in tools})),
+    )
+    folder = settings.home / "export" / name
+    return write_export(folder, chosen, {tool.tool_id: tool for tool in tools}, last_metrics(lake), info)
+
+
+def last_metrics(lake: Lake) -> list[MetricRow]:
+    """Cumulative figures as of the newest report."""
+    reported = reported_batches(lake)
+    if not reported:
+        return []
+    report = lake.read("diversity_report", batch=reported[-1])
+    return from_frame(MetricRow, report.filter(pl.col("scope") == "cumulative"))

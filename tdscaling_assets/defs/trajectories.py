@@ -1,0 +1,81 @@
+"""raw_trajectories: every blueprint of the batch talked through once, each conversation safe on disk when it ends."""
+
+import time
+from collections.abc import Sequence
+
+import dagster as dg
+
+from tdscaling_assets.agents.batch import run_batch
+from tdscaling_assets.agents.conversation import Stage
+from tdscaling_assets.agents.progress import Progress
+from tdscaling_assets.defs.system import System
+from tdscaling_assets.defs.tables import store, table_asset
+from tdscaling_assets.llm.roles import open_models
+from tdscaling_assets.sandbox.select import open_sandbox
+from tdscaling_assets.schema import CODE_TOOL, Blueprint, Tool, Trajectory, digest
+from tdscaling_assets.services.spec import load_services
+from tdscaling_assets.settings import Settings
+from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.rows import to_frame
+from tdscaling_assets.storage.spool import Spool
+
+
+@table_asset("raw_trajectories", "synthesis", "litellm", deps=["blueprints"])
+async def raw_trajectories(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
+    """One conversation per blueprint, completed or failed with its reason; a run that died resumes where it was."""
+    settings, batch = system.settings(), context.partition_key
+    with Lake.open(settings) as lake:
+        blueprints = lake.records("blueprints", Blueprint, batch=batch)
+        stage = open_stage(settings, lake.records("tool_catalog", Tool), blueprints)
+    with Spool(settings.home, batch) as spool:
+        digests = {one.blueprint_id: _fingerprint(one, stage) for one in blueprints}
+        done = spool.load(digests)
+        progress = Progress(len(blueprints), len(done), time.monotonic, context.log.info)
+
+        def keep(trajectory: Trajectory) -> None:
+            spool.append(trajectory, digests[trajectory.blueprint_id])
+            done[trajectory.blueprint_id] = trajectory
+            progress.count(trajectory)
+
+        try:
+            await run_batch([one for one in blueprints if one.blueprint_id not in done], stage, keep)
+        finally:
+            if stage.sandbox is not None:
+                await stage.sandbox.close()
+        trajectories = [done[one.blueprint_id] for one in blueprints]
+        with Lake.open(settings) as lake:
+            frames = {"raw_trajectories": to_frame("raw_trajectories", trajectories)}
+            result = store(lake, frames, batch=batch, run_id=context.run_id, metadata=_figures(trajectories))
+        spool.clear()
+    return result
+
+
+def open_stage(settings: Settings, tools: Sequence[Tool], blueprints: Sequence[Blueprint]) -> Stage:
+    """Models, tools and worlds of a batch; a sandbox only where a blueprint offers code."""
+    needs_sandbox = any(CODE_TOOL in blueprint.tool_ids for blueprint in blueprints)
+    return Stage(
+        models=open_models(settings),
+        tools={tool.tool_id: tool for tool in tools},
+        services=load_services(),
+        sandbox=open_sandbox(settings) if needs_sandbox else None,
+        settings=settings,
+    )
+
+
+def _fingerprint(blueprint: Blueprint, stage: Stage) -> str:
+    """What a finished conversation must match to count: its blueprint, and who speaks how."""
+    speakers = {role: model.name for role, model in stage.models.items()}
+    manner = stage.settings.model_dump(mode="json", include={"compliance", "model_temperature", "max_steps"})
+    return digest(blueprint.model_dump(mode="json"), speakers, manner)
+
+
+def _figures(trajectories: Sequence[Trajectory]) -> dict[str, float]:
+    usages = [trajectory.usage for trajectory in trajectories]
+    prices = [usage.usd for usage in usages if usage.usd is not None]
+    figures: dict[str, float] = {
+        "failed": sum(trajectory.outcome == "failed" for trajectory in trajectories),
+        "model_calls": sum(usage.calls for usage in usages),
+        "prompt_tokens": sum(usage.prompt_tokens for usage in usages),
+        "completion_tokens": sum(usage.completion_tokens for usage in usages),
+    }
+    return figures | ({"usd": sum(prices)} if len(prices) == len(usages) else {})

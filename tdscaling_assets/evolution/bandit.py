@@ -1,0 +1,88 @@
+"""What each blueprint operator has brought so far in, operator weights for the next round out.
+
+A seeded Thompson bandit: acceptance is drawn from its Beta posterior, so an operator tried seldom can still win.
+"""
+
+import random
+from collections.abc import Mapping
+
+import polars as pl
+
+from tdscaling_assets.schema import OPERATORS, Record
+
+FLOOR = 0.2  # share of the weight that all operators divide equally, so that none is ever given up
+
+
+class OperatorStats(Record):
+    """`surprisal` is the mean −log2 p(mode) of kept trajectories, in bits; `calls` the mean model calls per try."""
+
+    tried: int = 0
+    kept: int = 0
+    surprisal: float = 0.0
+    calls: float = 0.0
+
+    @property
+    def gain_bits(self) -> float:
+        """Marginal bits per try: acceptance × surprisal."""
+        return self.surprisal * self.kept / self.tried if self.tried else 0.0
+
+
+def operator_stats(frame: pl.DataFrame) -> dict[str, OperatorStats]:
+    """Per operator, from generated trajectories: `operators` (list), `mode` (text or list), `kept` (bool), `calls`.
+
+    `calls` is a number of calls or a list of them. p(mode) is the mode's share among kept trajectories.
+    """
+    if frame.is_empty():
+        return {}
+    listed = isinstance(frame.schema["mode"], pl.List)
+    counted = isinstance(frame.schema["calls"], pl.List)
+    mode = pl.col("mode").list.join(">") if listed else pl.col("mode")
+    calls = pl.col("calls").list.len() if counted else pl.col("calls")
+    kept = pl.col("kept").fill_null(False)
+    flat = frame.select("operators", mode=mode, kept=kept, calls=calls)
+    share = pl.col("kept").sum().over("mode") / pl.col("kept").sum()
+    surprisal = pl.when("kept").then(-share.log(2))
+    each = flat.with_columns(surprisal=surprisal).filter(pl.col("operators").list.len() > 0)
+    grouped = (
+        each.with_columns(operator=pl.col("operators").list.unique())
+        .explode("operator")
+        .group_by("operator")
+        .agg(pl.len().alias("tried"), pl.col("kept").sum(), pl.col("surprisal").mean(), pl.col("calls").mean())
+        .sort("operator")
+    )
+    return {
+        row["operator"]: OperatorStats(
+            tried=row["tried"], kept=row["kept"], surprisal=max(0.0, row["surprisal"] or 0.0), calls=row["calls"] or 0.0
+        )
+        for row in grouped.iter_rows(named=True)
+    }
+
+
+def operator_weights(
+    stats: Mapping[str, OperatorStats], wanted: Mapping[str, float], temperature: float, rng: random.Random
+) -> dict[str, float]:
+    """Operator → probability: (drawn acceptance × bits / calls × want)^(1/temperature), above the floor.
+
+    `wanted` scales an operator by how much its promised label is missing. An untried operator is taken at the best
+    surprisal and the mean cost seen, so it is tried.
+    """
+    seen = [stats[name] for name in OPERATORS if name in stats and stats[name].tried]
+    best = max((one.surprisal for one in seen), default=1.0) or 1.0
+    cost = sum(one.calls for one in seen) / len(seen) if seen else 1.0
+    scores: dict[str, float] = {}
+    for name in OPERATORS:
+        one = stats.get(name, OperatorStats())
+        acceptance = rng.betavariate(1 + one.kept, 1 + max(0, one.tried - one.kept))
+        bits = one.surprisal if one.kept else best
+        calls = max(1.0, one.calls if one.tried else cost)
+        scores[name] = (acceptance * bits / calls * wanted.get(name, 1.0)) ** (1 / temperature)
+    return with_floor(scores, FLOOR)
+
+
+def with_floor(scores: Mapping[str, float], floor: float) -> dict[str, float]:
+    """Scores as probabilities that sum to 1, of which `floor` is divided equally; equal when no score is positive."""
+    total = sum(scores.values())
+    even = 1 / len(scores)
+    if total <= 0:
+        return dict.fromkeys(scores, even)
+    return {name: (1 - floor) * score / total + floor * even for name, score in scores.items()}

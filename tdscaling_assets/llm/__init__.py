@@ -1,0 +1,1 @@
+"""Models behind one protocol: `ChatModel.complete(request) → reply`. Scripted teacher, litellm client, HTTP server."""

@@ -1,0 +1,141 @@
+"""Any litellm model as a `ChatModel`: failures classified, retryable ones backed off with jitter, usage kept.
+
+litellm is imported when a client is built, because the import takes seconds and would otherwise fetch a price list.
+"""
+
+import asyncio
+import os
+import random
+import time
+from types import ModuleType
+from typing import Any
+
+from pydantic import JsonValue
+
+from tdscaling_assets.errors import ConfigError, ModelError, ModelFailure
+from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
+from tdscaling_assets.schema import ToolCall, Usage
+from tdscaling_assets.settings import Settings
+
+BACKOFF_SECONDS = 0.5
+BACKOFF_CEILING = 30.0
+
+
+class LitellmModel:
+    """A `ChatModel` over `litellm.acompletion`. `model` is a litellm model string, e.g. `openai/gpt-4.1`."""
+
+    def __init__(self, model: str, settings: Settings) -> None:
+        self.name = model
+        self._settings = settings
+        self._litellm = _load_litellm()
+        self._check_name()
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """One reply; raises ModelError when the last attempt failed or the failure is not retryable."""
+        jitter = random.Random(request.seed)
+        for attempt in range(1, self._settings.model_attempts + 1):
+            try:
+                return await self._ask(request)
+            except ModelError as error:
+                if not error.retryable or attempt == self._settings.model_attempts:
+                    raise
+                await asyncio.sleep(min(BACKOFF_CEILING, BACKOFF_SECONDS * 2**attempt) * jitter.uniform(0.5, 1.0))
+        raise AssertionError("unreachable: the loop returns or raises")
+
+    async def _ask(self, request: ChatRequest) -> ChatReply:
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(self._settings.model_timeout):
+                response = await self._litellm.acompletion(**self._parameters(request))
+        except TimeoutError as error:
+            raise ModelError("timeout", f"no answer within {self._settings.model_timeout:g} s") from error
+        except tuple(self._litellm.exceptions.LITELLM_EXCEPTION_TYPES) as error:
+            raise ModelError(classify(error), _first_line(error)) from error
+        return self._reply(response, time.monotonic() - started)
+
+    def _parameters(self, request: ChatRequest) -> dict[str, Any]:
+        parameters: dict[str, Any] = {
+            "model": self.name,
+            "messages": [dict(message) for message in request.messages],
+            "temperature": request.temperature,
+            "max_tokens": request.max_tokens,
+            "seed": request.seed,
+            "drop_params": True,
+            "num_retries": 0,
+            "max_retries": 0,
+        }
+        if request.tools:
+            parameters["tools"] = [dict(tool) for tool in request.tools]
+        if self._settings.model_base_url:
+            parameters["base_url"] = self._settings.model_base_url
+        return parameters
+
+    def _reply(self, response: Any, seconds: float) -> ChatReply:
+        if not response.choices:
+            raise ModelError("malformed", "the reply holds no choice")
+        message = response.choices[0].message
+        calls = tuple(
+            ToolCall(id=call.id, name=call.function.name or "", arguments=call.function.arguments or "{}")
+            for call in message.tool_calls or ()
+        )
+        counted = getattr(response, "usage", None)
+        usage = Usage(
+            prompt_tokens=getattr(counted, "prompt_tokens", 0) or 0,
+            completion_tokens=getattr(counted, "completion_tokens", 0) or 0,
+            usd=self._price(response),
+            model=self.name,
+            calls=1,
+            seconds=seconds,
+        )
+        reasoning = getattr(message, "reasoning_content", None)
+        return ChatReply(content=message.content or None, reasoning=reasoning, tool_calls=calls, usage=usage)
+
+    def _price(self, response: Any) -> float | None:
+        """USD of a call, or None when litellm's price list does not know the model."""
+        known: JsonValue = self._litellm.model_cost.get(self.name) or self._litellm.model_cost.get(_bare(self.name))
+        return float(self._litellm.completion_cost(response, model=self.name)) if known else None
+
+    def _check_name(self) -> None:
+        try:
+            self._litellm.get_llm_provider(self.name)
+        except self._litellm.exceptions.BadRequestError as error:
+            raise ConfigError(
+                f"TDS_MODEL is {self.name!r}, which litellm does not know: use `teacher` or `provider/model`, "
+                "for instance openai/gpt-4.1 or hosted_vllm/my-model"
+            ) from error
+
+
+def classify(error: Exception) -> ModelFailure:
+    """The kind of a litellm exception, by its class name, most specific first."""
+    kinds: dict[str, ModelFailure] = {
+        "RateLimitError": "throttled",
+        "Timeout": "timeout",
+        "ContextWindowExceededError": "context_length",
+        "ContentPolicyViolationError": "content_filter",
+        "InternalServerError": "server",
+        "ServiceUnavailableError": "server",
+        "BadGatewayError": "server",
+        "APIConnectionError": "server",
+        "JSONSchemaValidationError": "malformed",
+        "APIResponseValidationError": "malformed",
+    }
+    names = [kind.__name__ for kind in type(error).__mro__]
+    return next((kinds[name] for name in names if name in kinds), "bad_request")
+
+
+def _bare(model: str) -> str:
+    return model.split("/", 1)[-1]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:500] if str(error).strip() else type(error).__name__
+
+
+def _load_litellm() -> ModuleType:
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    import litellm
+
+    litellm.suppress_debug_info = True
+    litellm.telemetry = False
+    module: ModuleType = litellm
+    return module

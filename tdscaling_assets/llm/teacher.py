@@ -1,0 +1,205 @@
+"""The scripted teacher: a deterministic stand-in for a model, driven by the guidance in the system prompt.
+
+It answers every role through the `ChatModel` protocol, so the whole system runs with no key and no network. Its
+reply is a function of the messages and the seed alone, so it is the same in process and over HTTP. It has habits:
+it prefers some phrasings, and follows a hint only with probability `compliance`; otherwise it takes a short cut or
+makes one of the mistakes that models make. It proves the machinery; its text is not training data.
+"""
+
+import json
+import random
+from collections.abc import Iterable
+
+from pydantic import JsonValue
+
+from tdscaling_assets import code_tasks
+from tdscaling_assets.examples import example_object
+from tdscaling_assets.llm import phrases
+from tdscaling_assets.llm.phrases import pick
+from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
+from tdscaling_assets.prompts import read_guidance
+from tdscaling_assets.schema import JsonObject, ToolCall, Usage, canonical_json, digest
+
+Draft = tuple[str | None, list[JsonObject]]
+"""Text and calls (`{"tool", "arguments"}`) of a reply in the making."""
+
+
+class ScriptedTeacher:
+    """A `ChatModel` that follows hints with probability `compliance`, in [0, 1]."""
+
+    name = "teacher"
+
+    def __init__(self, compliance: float) -> None:
+        self.compliance = compliance
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """The scripted reply; never raises for a well-formed request."""
+        prompt = canonical_json(request.messages)
+        rng = random.Random(digest(prompt, request.seed))
+        content, calls = self._draft(_hint(request.messages), rng)
+        usage = Usage(
+            prompt_tokens=len(prompt) // 4,
+            completion_tokens=(len(content or "") + len(json.dumps(calls))) // 4,
+            usd=0.0,
+            model=self.name,
+            calls=1,
+        )
+        return ChatReply(content=content, tool_calls=_tool_calls(calls, digest(prompt, request.seed)), usage=usage)
+
+    def _draft(self, hint: JsonObject, rng: random.Random) -> Draft:
+        role = hint.get("role")
+        if role == "assistant":
+            deviate = rng.random() >= self.compliance
+            return _deviation(hint, rng) if deviate else _obedient(hint, rng)
+        speak = {"user": _user, "planner": _planner, "environment": _environment, "judge": _judge}.get(str(role))
+        return (speak(hint, rng) if speak else "I am a scripted teacher and speak only when guided."), []
+
+
+def _hint(messages: tuple[JsonObject, ...]) -> JsonObject:
+    system = next((str(item["content"]) for item in messages if item.get("role") == "system"), "")
+    return read_guidance(system) or {}
+
+
+def _tool_calls(calls: list[JsonObject], stem: str) -> tuple[ToolCall, ...]:
+    return tuple(
+        ToolCall(id=f"call_{stem[:12]}{index}", name=str(call["tool"]), arguments=_arguments_text(call["arguments"]))
+        for index, call in enumerate(calls)
+    )
+
+
+def _arguments_text(arguments: JsonValue) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+
+
+# ── roles other than the assistant ───────────────────────────────────────────────────────────────────────────
+
+
+def _user(hint: JsonObject, rng: random.Random) -> str:
+    stock = {"inform": phrases.INFORM, "approve": phrases.APPROVE, "pivot": phrases.PIVOT}.get(
+        str(hint["do"]), phrases.REQUEST
+    )
+    reveals = _object(hint.get("reveals"))
+    facts = " ".join(
+        pick(phrases.FACT, rng).format(name=_plain(name), value=_spoken(value)) for name, value in reveals.items()
+    )
+    return pick(stock, rng).format(intent=hint.get("intent", ""), facts=facts).strip()
+
+
+def _planner(hint: JsonObject, rng: random.Random) -> str:
+    intents = [str(item) for item in _list(hint.get("intents"))]
+    goal = "Wants to " + ", then ".join(intents) + "."
+    title = " ".join((intents[0] if intents else "talk").split()[:8]).capitalize()
+    return json.dumps({"title": title, "persona": pick(phrases.PERSONAS, rng), "goal": goal})
+
+
+def _environment(hint: JsonObject, rng: random.Random) -> str:
+    arguments, schema = _object(hint.get("arguments")), _object(hint.get("output_schema"))
+    stable = random.Random(digest(hint.get("tool"), arguments))
+    if schema:
+        return json.dumps(example_object(schema, arguments, stable), ensure_ascii=False)
+    return json.dumps({"status": "ok", **arguments, "reference": f"REF-{stable.randint(10_000, 99_999)}"})
+
+
+def _judge(hint: JsonObject, rng: random.Random) -> str:
+    return json.dumps(
+        {"score": round(rng.uniform(0.6, 1.0), 2), "reason": "Scripted score; it says nothing of quality."}
+    )
+
+
+# ── the assistant ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _obedient(hint: JsonObject, rng: random.Random) -> Draft:
+    if hint["do"] == "call":
+        opening = phrases.RECOVER if hint.get("retry") else phrases.CALL
+        return pick(opening, rng) or None, [_call(_object(item)) for item in _list(hint["calls"])]
+    if hint["do"] == "clarify":
+        names = " and the ".join(_plain(str(name)) for name in _list(hint["ask"]))
+        return pick(phrases.CLARIFY, rng).format(names=names), []
+    if hint["do"] == "confirm":
+        return pick(phrases.CONFIRM, rng).format(action=hint["action"]), []
+    if hint["do"] == "decline":
+        return pick(phrases.DECLINE, rng).format(intent=hint["intent"]), []
+    report = "; ".join(f"{name}: {_spoken(value)}" for name, value in _object(hint.get("report")).items())
+    return (pick(phrases.ANSWER, rng).format(report=f"{report}.") if report else pick(phrases.IDLE, rng)), []
+
+
+def _call(item: JsonObject) -> JsonObject:
+    """The call itself; a code task becomes a program first."""
+    task = item.get("task")
+    if not isinstance(task, dict):
+        return {"tool": item["tool"], "arguments": item["arguments"]}
+    rows = [_object(row) for row in _list(task["rows"])]
+    return {
+        "tool": item["tool"],
+        "arguments": {"code": code_tasks.program(str(task["kind"]), str(task["field"]), rows)},
+    }
+
+
+def _deviation(hint: JsonObject, rng: random.Random) -> Draft:
+    """Half of the deviations take the short cut that models take; the others are plain mistakes."""
+    text, calls = _obedient(hint, rng)
+    if rng.random() < 0.5:
+        return _short_cut(hint, calls, rng)
+    if not calls:
+        return phrases.LEAK + (text or ""), []
+    spoil = rng.choice((_ungrounded, _incomplete, _malformed, _leaking))
+    return spoil(text, calls, rng)
+
+
+def _short_cut(hint: JsonObject, calls: list[JsonObject], rng: random.Random) -> Draft:
+    if len(calls) > 1:
+        return None, calls[:1]
+    if hint["do"] == "confirm":
+        return None, [_call(_object(hint["call"]))]
+    return pick(phrases.IDLE, rng), []
+
+
+def _ungrounded(text: str | None, calls: list[JsonObject], rng: random.Random) -> Draft:
+    arguments = dict(_object(calls[0]["arguments"]))
+    names = [name for name, value in arguments.items() if isinstance(value, str)]
+    if not names:
+        return _incomplete(text, calls, rng)
+    name = rng.choice(names)
+    arguments[name] = f"{arguments[name]}-{rng.randint(100, 999)}"
+    return text, [{**calls[0], "arguments": arguments}, *calls[1:]]
+
+
+def _incomplete(text: str | None, calls: list[JsonObject], rng: random.Random) -> Draft:
+    arguments = dict(_object(calls[0]["arguments"]))
+    if arguments:
+        arguments.pop(rng.choice(sorted(arguments)))
+    return text, [{**calls[0], "arguments": arguments}, *calls[1:]]
+
+
+def _malformed(text: str | None, calls: list[JsonObject], rng: random.Random) -> Draft:
+    whole = json.dumps(calls[0]["arguments"], ensure_ascii=False)
+    return text, [{**calls[0], "arguments": whole[: max(1, len(whole) - rng.randint(1, 3))]}, *calls[1:]]
+
+
+def _leaking(text: str | None, calls: list[JsonObject], rng: random.Random) -> Draft:
+    return phrases.LEAK + (text or "I call it."), calls
+
+
+# ── words ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _spoken(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
+
+
+def is_simulated(models: Iterable[str]) -> bool:
+    """Whether the scripted teacher is among these models, in process or behind an endpoint."""
+    return any(model.rsplit("/", 1)[-1] == ScriptedTeacher.name for model in models)

@@ -1,0 +1,37 @@
+"""What a set of trajectories is measured against: its place, its resampling, the catalog's totals, its cost."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from tdscaling_assets.schema import MetricRow, Record
+
+
+class MeasureContext(Record):
+    """`tools` and `clusters` are the catalog's totals; `generated`, `kept`, `near_duplicates` the funnel's counts.
+
+    `tokens` and `usd` are those of all generated trajectories; `usd` is null when any price is unknown.
+    """
+
+    batch: str
+    scope: Literal["batch", "cumulative"]
+    rarefaction: int = Field(100, ge=2)
+    resamples: int = Field(200, ge=10)
+    seed: int = 0
+    cac_target: float | None = None
+    tools: int = 0
+    clusters: int = 0
+    generated: int = 0
+    kept: int = 0
+    near_duplicates: int = 0
+    tokens: int = 0
+    usd: float | None = None
+
+    def row(self, metric: str, value: float, n: int, interval: tuple[float, float] | None = None) -> MetricRow:
+        """One figure of this batch and scope, measured on `n` items."""
+        low, high = interval or (None, None)
+        return MetricRow(batch=self.batch, scope=self.scope, metric=metric, value=value, ci_low=low, ci_high=high, n=n)
+
+    def share(self, metric: str, part: float, whole: int) -> list[MetricRow]:
+        """part / whole as a row; no row when there is no whole, because unmeasured is not zero."""
+        return [self.row(metric, part / whole, whole)] if whole > 0 else []

@@ -1,0 +1,8 @@
+"""Raw trajectories in, a verdict per rule and the kept ones out.
+
+rules.py           one conversation against its blueprint: flat guards that return a reason
+duplicates.py      near-copies of what is already kept
+contamination.py   overlap with benchmark questions
+judge.py           a model's score, where a judge is set
+funnel.py          the order of all of them; a trajectory stops at its first reject
+"""

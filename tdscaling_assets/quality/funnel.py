@@ -1,0 +1,91 @@
+"""Raw trajectories in, verdicts and kept trajectories out, in a fixed order; each stops at its first reject."""
+
+import asyncio
+from collections.abc import Sequence
+
+from tdscaling_assets.llm.protocol import ChatModel
+from tdscaling_assets.quality.contamination import benchmark_ngrams, shared_ngram
+from tdscaling_assets.quality.duplicates import SeenConversations
+from tdscaling_assets.quality.judge import judge_conversation
+from tdscaling_assets.quality.rules import RULES, Case
+from tdscaling_assets.schema import Record, Trajectory, Verdict
+from tdscaling_assets.settings import Settings
+
+
+class FunnelResult(Record):
+    """Input = kept + trajectories with exactly one rejecting verdict, which is their last."""
+
+    verdicts: tuple[Verdict, ...]
+    kept: tuple[Trajectory, ...]
+
+
+async def run_funnel(
+    cases: Sequence[Case], earlier: Sequence[Trajectory], judge: ChatModel | None, settings: Settings
+) -> FunnelResult:
+    """Judge every case by rules, then against kept ones and benchmarks, then by the judge where there is one."""
+    seen = SeenConversations(settings.duplicate_similarity)
+    seen.add_all(earlier)
+    benchmark = benchmark_ngrams(settings.decontaminate) if settings.decontaminate else set()
+    verdicts: list[Verdict] = []
+    kept: list[Trajectory] = []
+    for case in cases:
+        given = _apply_rules(case)
+        if given[-1].keep:
+            given += _apply_set_rules(case.trajectory, seen, benchmark)
+        verdicts += given
+        if given[-1].keep:
+            seen.add(case.trajectory.trajectory_id, case.trajectory.messages)
+            kept.append(case.trajectory)
+    if judge is not None:
+        position = len(RULES) + 2
+        scored = await _judge_all(kept, judge, position, settings)
+        verdicts += scored
+        kept = [item for item, verdict in zip(kept, scored, strict=True) if verdict.keep]
+    return FunnelResult(verdicts=tuple(verdicts), kept=tuple(kept))
+
+
+def _apply_rules(case: Case) -> list[Verdict]:
+    """One verdict per rule, up to and including the first reject: later rules rely on earlier ones."""
+    verdicts: list[Verdict] = []
+    for position, rule in enumerate(RULES):
+        reason = rule(case)
+        verdicts.append(_verdict(case.trajectory, position, rule.__name__, reason))
+        if reason is not None:
+            break
+    return verdicts
+
+
+def _apply_set_rules(trajectory: Trajectory, seen: SeenConversations, benchmark: set[str]) -> list[Verdict]:
+    """Verdicts that depend on other conversations, up to and including the first reject."""
+    copy = seen.find_copy(trajectory)
+    unique = _verdict(trajectory, len(RULES), "near_duplicate", f"nearly repeats {copy}" if copy else None)
+    if not unique.keep:
+        return [unique]
+    shared = shared_ngram(trajectory, benchmark) if benchmark else None
+    clean = _verdict(trajectory, len(RULES) + 1, "contaminated", f"a benchmark has {shared!r}" if shared else None)
+    return [unique, clean]
+
+
+async def _judge_all(kept: Sequence[Trajectory], judge: ChatModel, position: int, settings: Settings) -> list[Verdict]:
+    slots = asyncio.Semaphore(settings.concurrency)
+
+    async def one(trajectory: Trajectory) -> Verdict:
+        async with slots:
+            score, reason = await judge_conversation(trajectory, judge, settings)
+        low = score is not None and score < settings.judge_threshold
+        return Verdict(
+            trajectory_id=trajectory.trajectory_id,
+            position=position,
+            rule="judge",
+            keep=not low,
+            score=score,
+            reason=reason,
+        )
+
+    return list(await asyncio.gather(*(one(trajectory) for trajectory in kept)))
+
+
+def _verdict(trajectory: Trajectory, position: int, rule: str, reason: str | None) -> Verdict:
+    return Verdict(
+        trajectory_id=trajectory.trajectory_id, position=position, rule=rule, keep=reason is None, reason=reason or ""
+    )

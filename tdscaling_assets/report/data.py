@@ -1,0 +1,48 @@
+"""What a report is made of. Every frame may be empty, but has its columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tdscaling_assets.schema import Trajectory, Verdict
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Frames and records of one home.
+
+    metrics       MetricRow: batch, scope, metric, value, ci_low, ci_high, n
+    plans         RoundPlan and batch: round, batch, operator_weights, cac_target, temperature, reason, ...; weights
+                  as a struct, a map, or JSON text
+    counts        batch, blueprints, rejected_blueprints, raw, kept
+    rejections    batch, rule, reason, n: rejecting verdicts, rules in funnel order
+    clusters      rank, domain, covered_tools, covered_edges (both cumulative)
+    outcomes      one row per trajectory: round, batch, domain, mode (labels joined by `>`), cac, kept, tokens,
+                  usd (null where the price is unknown)
+    trajectories  those the browser may show; verdicts: theirs
+    models        the model of each speaking role, as named in settings
+    simulated     whether the scripted teacher spoke
+    snapshot      version of the lake that was read, null outside a lake
+    total_tools, total_edges  sizes of the whole catalog and tool graph; null where unknown
+    """
+
+    metrics: pl.DataFrame
+    plans: pl.DataFrame
+    counts: pl.DataFrame
+    rejections: pl.DataFrame
+    clusters: pl.DataFrame
+    outcomes: pl.DataFrame
+    trajectories: Sequence[Trajectory]
+    verdicts: Sequence[Verdict]
+    models: tuple[str, ...] = ()
+    simulated: bool = False
+    snapshot: int | None = None
+    total_tools: int | None = None
+    total_edges: int | None = None
+    title: str = "TDScaling report"
+
+
+def round_of(batch: str) -> str:
+    """The round of a batch key: `r01-b02` → r01."""
+    return batch.split("-", 1)[0]

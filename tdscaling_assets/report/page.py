@@ -1,0 +1,82 @@
+"""ReportData in, one self-contained HTML page out: no external address, opens from disk, works offline."""
+
+import tempfile
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from tdscaling_assets.report import flow, pictures
+from tdscaling_assets.report.browser import browser_rows, embed_json, sample_evenly
+from tdscaling_assets.report.canvas import svg_text
+from tdscaling_assets.report.data import ReportData
+from tdscaling_assets.report.tables import REASONS_SHOWN, figure_rows, plan_rows, reason_rows, round_rows
+
+
+def render_report(data: ReportData) -> str:
+    """The page as HTML text, a function of the data alone."""
+    shown = sample_evenly(data.trajectories)
+    reasons = reason_rows(data.rejections)
+    rounds = round_rows(data)
+    return (
+        _environment()
+        .get_template("template.html.jinja")
+        .render(
+            data=data,
+            rounds=rounds,
+            total=rounds[-1] if rounds else None,
+            plans=plan_rows(data.plans),
+            reasons=reasons[:REASONS_SHOWN],
+            reasons_left=len(reasons) - REASONS_SHOWN,
+            blueprints=int(data.counts["blueprints"].sum()),
+            rejected_blueprints=int(data.counts["rejected_blueprints"].sum()),
+            unaccounted=int(data.counts["raw"].sum())
+            - int(data.counts["kept"].sum())
+            - int(data.rejections["n"].sum()),
+            figures=figure_rows(data.metrics),
+            newest=data.metrics["batch"].max(),
+            clusters=data.clusters.sort("rank").tail(1).to_dicts(),
+            pictures={name: Markup(svg_text(figure)) for name, figure in draw_pictures(data).items()},
+            shown=len(shown),
+            trajectories_json=Markup(embed_json(browser_rows(shown, data.verdicts))),
+        )
+    )
+
+
+def draw_pictures(data: ReportData) -> dict[str, Figure]:
+    """All pictures of the page, by name."""
+    return {
+        "entropy": pictures.entropy_figure(data.metrics),
+        "domains": pictures.domain_figure(data.outcomes),
+        "modes": pictures.mode_figure(data.outcomes),
+        "complexity": pictures.complexity_figure(data.outcomes),
+        "funnel": flow.funnel_figure(data.counts, data.rejections),
+        "coverage": flow.coverage_figure(data.clusters, data.total_tools, data.total_edges),
+        "operators": flow.operator_figure(data.plans),
+    }
+
+
+def write_report(path: Path, data: ReportData) -> Path:
+    """Write the page to `path`, at once or not at all; returns `path`."""
+    text = render_report(data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
+        new = Path(temporary) / path.name
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
+    return path
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = lambda share: "–" if share is None else f"{100 * share:.1f} %"
+    environment.filters["count"] = lambda value: f"{value:,}"
+    environment.filters["decimals"] = lambda value, n=2: "–" if value is None else f"{value:.{n}f}"
+    return environment

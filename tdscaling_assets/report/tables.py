@@ -1,0 +1,130 @@
+"""Frames in, the rows of the page's tables out; plain values only. Columns as in data.py's ReportData."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from tdscaling_assets.report.data import ReportData, round_of
+
+REASONS_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class RoundRow:
+    """One round, or `all`. Entropies in bits and CAC are over kept trajectories, tokens and USD over all;
+    `usd` is null when no price is known, and `unpriced` counts trajectories without one."""
+
+    name: str
+    batches: int
+    raw: int
+    kept: int
+    h_dom: float
+    h_mode: float
+    cac: float | None
+    tokens: int
+    usd: float | None
+    unpriced: int
+
+    @property
+    def acceptance(self) -> float | None:
+        """Share kept of all made; null when none was made."""
+        return self.kept / self.raw if self.raw else None
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """Why a round was started, and what it aims at."""
+
+    name: str
+    reason: str
+    cac_target: float
+    temperature: float
+
+
+@dataclass(frozen=True)
+class ReasonRow:
+    """How many trajectories one rule rejected for one reason."""
+
+    rule: str
+    reason: str
+    n: int
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """One metric: its newest batch's own value and the cumulative one, as text with intervals."""
+
+    metric: str
+    batch: str
+    cumulative: str
+
+
+def round_rows(data: ReportData) -> list[RoundRow]:
+    """One row per round in order, then `all` when there is more than one."""
+    counts = data.counts.with_columns(pl.col("batch").map_elements(round_of, return_dtype=pl.String).alias("round"))
+    names = counts["round"].unique().sort().to_list()
+    rows = [
+        _round_row(name, counts.filter(pl.col("round") == name), data.outcomes.filter(pl.col("round") == name))
+        for name in names
+    ]
+    return [*rows, _round_row("all", counts, data.outcomes)] if len(rows) > 1 else rows
+
+
+def plan_rows(plans: pl.DataFrame) -> list[PlanRow]:
+    """One row per round in order: the plan that its first batch ran under."""
+    first = plans.sort("batch").unique("round", keep="first", maintain_order=True)
+    return [PlanRow(*row) for row in first.select("round", "reason", "cac_target", "temperature").iter_rows()]
+
+
+def reason_rows(rejections: pl.DataFrame) -> list[ReasonRow]:
+    """Rejections by rule in funnel order, most frequent reason first."""
+    rules = {rule: position for position, rule in enumerate(rejections["rule"].unique(maintain_order=True))}
+    rows = rejections.group_by("rule", "reason").agg(pl.col("n").sum()).iter_rows()
+    return sorted((ReasonRow(*row) for row in rows), key=lambda row: (rules[row.rule], -row.n, row.reason))
+
+
+def figure_rows(metrics: pl.DataFrame) -> list[FigureRow]:
+    """Every metric of the newest batch, by name."""
+    newest = metrics.filter(pl.col("batch") == pl.col("batch").max())
+    texts = {
+        (row["metric"], row["scope"]): _with_interval(row["value"], row["ci_low"], row["ci_high"])
+        for row in newest.iter_rows(named=True)
+    }
+    names = sorted({metric for metric, _ in texts})
+    return [FigureRow(name, texts.get((name, "batch"), ""), texts.get((name, "cumulative"), "")) for name in names]
+
+
+def plugin_entropy(values: pl.Series) -> float:
+    """Plug-in Shannon entropy of the values' frequencies, in bits; 0 for none."""
+    if values.is_empty():
+        return 0.0
+    bits = values.value_counts(name="n")["n"].cast(pl.Float64).entropy(base=2)
+    return max(bits or 0.0, 0.0)
+
+
+def _round_row(name: str, counts: pl.DataFrame, outcomes: pl.DataFrame) -> RoundRow:
+    kept = outcomes.filter("kept")
+    prices = [price for price in outcomes["usd"] if price is not None]
+    return RoundRow(
+        name=name,
+        batches=counts.height,
+        raw=int(counts["raw"].sum()),
+        kept=int(counts["kept"].sum()),
+        h_dom=plugin_entropy(kept["domain"]),
+        h_mode=plugin_entropy(kept["mode"]),
+        cac=_mean(kept["cac"]),
+        tokens=int(outcomes["tokens"].sum()),
+        usd=sum(prices) if prices else None,
+        unpriced=outcomes.height - len(prices),
+    )
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    numbers = list(values)
+    return sum(numbers) / len(numbers) if numbers else None
+
+
+def _with_interval(value: float, low: float | None, high: float | None) -> str:
+    text = f"{value:,.4g}"
+    return text if low is None or high is None else f"{text} ({low:,.4g} to {high:,.4g})"

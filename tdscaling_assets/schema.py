@@ -1,0 +1,377 @@
+"""Every record that crosses a stage: frozen pydantic models, one per table row or message.
+
+Records mirror the lake's tables (storage/tables.py). JSON Schemas, tool arguments and other foreign JSON stay
+plain `JsonObject` values. Tuples, not lists, because a record never changes.
+"""
+
+import hashlib
+import json
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+JsonObject = dict[str, JsonValue]
+
+Executor = Literal["builtin", "mcp", "sandbox", "simulated"]
+Role = Literal["planner", "user", "assistant", "environment", "judge"]
+Label = Literal[
+    "recover", "parallel", "compute", "verify", "retrieve", "act", "confirm", "clarify", "decline", "answer"
+]
+Operator = Literal[
+    "deepen", "widen", "withhold", "perturb", "guard", "verify", "parallelise", "compute", "pivot", "refuse"
+]
+LABELS: tuple[Label, ...] = get_args(Label)
+OPERATORS: tuple[Operator, ...] = get_args(Operator)
+PROMISED_LABEL: dict[Operator, Label] = {
+    "deepen": "retrieve",
+    "widen": "act",
+    "withhold": "clarify",
+    "perturb": "recover",
+    "guard": "confirm",
+    "verify": "verify",
+    "parallelise": "parallel",
+    "compute": "compute",
+    "pivot": "act",
+    "refuse": "decline",
+}
+"""The label that each operator brings into a conversation."""
+
+CODE_TOOL = "run_python"
+
+
+class Record(BaseModel):
+    """Frozen, closed base of all records."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys and no spaces, so that equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(*parts: object) -> str:
+    """16 hex digits naming the parts' canonical JSON: identity across runs and machines."""
+    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()[:16]
+
+
+# ── catalog ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Tool(Record):
+    """One callable tool. `tool_id` is unique and legal for function calling (`^[A-Za-z0-9_-]{1,64}$`);
+    `name` is what its server calls it."""
+
+    tool_id: str
+    server: str
+    name: str
+    title: str | None = None
+    description: str
+    input_schema: JsonObject
+    output_schema: JsonObject | None = None
+    read_only: bool | None = None
+    destructive: bool | None = None
+    domain: str
+    source: str
+    executor: Executor
+    content_hash: str
+
+
+class RejectedTool(Record):
+    """A catalog entry that is not a usable tool, with why."""
+
+    source: str
+    name: str
+    raw: str
+    reason: str
+
+
+class ToolEdge(Record):
+    """Output field `producer_path` of one tool can feed parameter `consumer_param` of another."""
+
+    producer_id: str
+    consumer_id: str
+    consumer_param: str
+    producer_path: str
+    evidence: str
+    weight: float
+
+
+class BusinessCluster(Record):
+    """3-12 tools around one business purpose; `gain` and the cumulative coverage are those of the greedy selection."""
+
+    cluster_id: str
+    rank: int
+    domain: str
+    name: str
+    tool_ids: tuple[str, ...]
+    edges: tuple[ToolEdge, ...]
+    gain: float
+    covered_tools: int
+    covered_edges: int
+
+
+# ── evolution ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class RoundPlan(Record):
+    """The regime of one round. Weights are probabilities, `mode_weights` over labels; `cac_target` is in CAC."""
+
+    round: str
+    domain_weights: dict[str, float]
+    mode_weights: dict[str, float]
+    operator_weights: dict[str, float]
+    cac_target: float
+    temperature: float
+    parent_metrics: dict[str, float]
+    reason: str
+
+
+# ── blueprints ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Binding(Record):
+    """Where an argument's value comes from.
+
+    literal: `value`. user: the fact named `fact`. output: `path` (dotted keys, indexes) in the output of `step`.
+    """
+
+    kind: Literal["literal", "user", "output"]
+    value: JsonValue = None
+    fact: str = ""
+    step: str = ""
+    path: str = ""
+
+
+class CodeTask(Record):
+    """What a code step must compute from the output of `step`; `expected` is the printed result, known beforehand."""
+
+    kind: str
+    instruction: str
+    step: str
+    path: str
+    field: str
+    expected: str
+
+
+class Step(Record):
+    """One tool call of the topology. `fault` makes its first attempt fail with that text."""
+
+    step_id: str
+    tool_id: str
+    arguments: dict[str, Binding] = Field(default_factory=dict)
+    task: CodeTask | None = None
+    fault: str | None = None
+    optional: bool = False
+
+
+class Turn(Record):
+    """One user message and all the assistant does before it speaks to the user again.
+
+    `groups` are steps in order, those of a group in one message; `reply` is how the assistant's turn ends;
+    `about` names the facts it asks for (clarify), the step it wants leave for (confirm), or the paths
+    `step.path` that it reports (answer).
+    """
+
+    kind: Literal["request", "inform", "approve", "pivot"]
+    intent: str
+    reveals: tuple[str, ...] = ()
+    groups: tuple[tuple[str, ...], ...] = ()
+    reply: Literal["answer", "clarify", "confirm", "decline"] = "answer"
+    about: tuple[str, ...] = ()
+
+
+class ExpectedCall(Record):
+    """What the dry run did at one step: resolved arguments and the world's answer."""
+
+    step_id: str
+    tool_id: str
+    arguments: JsonObject
+    output: JsonValue
+
+
+class Lineage(Record):
+    """Which operators made this blueprint, in order, from which parent."""
+
+    operators: tuple[str, ...] = ()
+    parent_id: str | None = None
+    generation: int = 0
+
+
+class Blueprint(Record):
+    """A conversation's logical topology, fixed before anyone speaks.
+
+    `services` and `world_seed` name the world of built-in services; `expected_digest` is its state after the dry
+    run, null where a tool has no executor and truth cannot be known.
+    """
+
+    blueprint_id: str
+    round: str
+    batch: str
+    cluster_id: str
+    domain: str
+    title: str
+    persona: str
+    goal: str
+    tool_ids: tuple[str, ...]
+    services: tuple[str, ...]
+    world_seed: int
+    facts: JsonObject
+    steps: tuple[Step, ...]
+    turns: tuple[Turn, ...]
+    expected_calls: tuple[ExpectedCall, ...] = ()
+    expected_digest: str | None = None
+    target_mode: tuple[str, ...] = ()
+    target_cac: float = 0.0
+    lineage: Lineage = Lineage()
+    seed: int
+
+    def step(self, step_id: str) -> Step:
+        """The step of that id; KeyError if there is none."""
+        for step in self.steps:
+            if step.step_id == step_id:
+                return step
+        raise KeyError(step_id)
+
+
+class RejectedBlueprint(Record):
+    """A blueprint that failed validation or its dry run, with why."""
+
+    blueprint_id: str
+    round: str
+    batch: str
+    cluster_id: str
+    reason: str
+    detail: str
+
+
+# ── conversations ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ToolCall(Record):
+    """One call as the model wrote it; `arguments` is JSON text, kept even when malformed."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Message(Record):
+    """One stored message, in OpenAI roles. `simulated` marks an observation that a model made up."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str | None = None
+    reasoning: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+    simulated: bool = False
+
+
+class Usage(Record):
+    """What calls cost: tokens always, `usd` null where the price is unknown, wall-clock `seconds`."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float | None = None
+    model: str = ""
+    calls: int = 0
+    seconds: float = 0.0
+
+
+class Failure(Record):
+    """Why a conversation did not end soundly."""
+
+    kind: str
+    detail: str
+
+
+class Trajectory(Record):
+    """One conversation and what it measured. Everything but `usage.seconds` is a function of seed and settings."""
+
+    trajectory_id: str
+    round: str
+    batch: str
+    blueprint_id: str
+    cluster_id: str
+    domain: str
+    tools: tuple[str, ...]
+    messages: tuple[Message, ...]
+    labels: tuple[str, ...]
+    mode: tuple[str, ...]
+    cac: float
+    outcome: Literal["completed", "failed"]
+    failure: Failure | None = None
+    final_digest: str | None = None
+    usage: Usage = Usage()
+    lineage: Lineage = Lineage()
+    seed: int
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class Verdict(Record):
+    """One rule's judgement of one trajectory. `score` is null when the rule does not score or could not."""
+
+    trajectory_id: str
+    position: int
+    rule: str
+    keep: bool
+    score: float | None = None
+    reason: str = ""
+
+
+# ── measures of sets ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class MetricRow(Record):
+    """One figure of one batch. `ci_low`/`ci_high` bound a 95 % bootstrap interval, null where none is defined."""
+
+    batch: str
+    scope: Literal["batch", "cumulative"]
+    metric: str
+    value: float
+    ci_low: float | None = None
+    ci_high: float | None = None
+    n: int
+
+
+class TrainingRow(Record):
+    """Position of a kept trajectory in the budgeted selection, with its marginal gain in bits."""
+
+    order: int
+    trajectory_id: str
+    gain: float
+
+
+def parse_object(text: str) -> JsonObject | None:
+    """The JSON object that `text` holds, or None when it is not one."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def function_schema(tool: Tool) -> JsonObject:
+    """The tool as an OpenAI function definition."""
+    return {
+        "type": "function",
+        "function": {"name": tool.tool_id, "description": tool.description, "parameters": tool.input_schema},
+    }
+
+
+def chat_messages(messages: tuple[Message, ...]) -> list[JsonObject]:
+    """The messages in OpenAI's wire format, without fields of our own."""
+    return [_chat_message(message) for message in messages]
+
+
+def _chat_message(message: Message) -> JsonObject:
+    wire: JsonObject = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        wire["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        wire["tool_call_id"] = message.tool_call_id
+    return wire

@@ -1,0 +1,222 @@
+"""One operation on one state: arguments in, a new state and an output out, or a Refusal.
+
+The engine interprets the steps of grammar.py; it knows no business. Reads share rows with the state; writes go to
+a draft, so a refused call leaves nothing behind.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import JsonValue
+
+from tdscaling_assets.errors import SpecError
+from tdscaling_assets.schema import JsonObject
+from tdscaling_assets.services.expressions import Names, evaluate, evaluate_each, render
+from tdscaling_assets.services.functions import FUNCTIONS
+from tdscaling_assets.services.grammar import (
+    Create,
+    Delete,
+    Each,
+    FieldSpec,
+    Find,
+    Get,
+    Let,
+    OperationSpec,
+    Refuse,
+    ReturnSpec,
+    ServiceSpec,
+    Step,
+    Update,
+)
+from tdscaling_assets.services.state import Row, State, coerce, copy_json, literal_or_expression
+
+STATE_NAMES = frozenset({"now", "today", "data", "rows", "get"}) | set(FUNCTIONS)
+
+
+class Refusal(Exception):  # noqa: N818
+    """The business says no: `code` is for programs, the message for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass
+class Frame:
+    """What one running call sees: the state it works on, its variables, and which variable holds which entity's row."""
+
+    spec: ServiceSpec
+    state: State
+    names: Names
+    kinds: dict[str, str]
+
+
+def run_operation(spec: ServiceSpec, tool: str, state: State, arguments: JsonObject) -> tuple[State, JsonObject]:
+    """The state after the call and its output; raises Refusal, and SpecError when the spec itself is wrong."""
+    operation = spec.operations[tool]
+    working = state if operation.is_read_only else state.draft()
+    frame = Frame(spec, working, {**state_names(spec, working), **_complete(operation, arguments)}, {})
+    try:
+        _run_steps(operation.given, frame)
+        _run_steps(operation.effects, frame)
+        output = {name: _returned(name, value, frame) for name, value in operation.returns.items()}
+    except SpecError as error:
+        raise SpecError(f"{spec.name}.yaml, operation {tool}: {error}") from error
+    return working, output
+
+
+def state_names(spec: ServiceSpec, state: State) -> Names:
+    """The functions and constants that expressions over a state may use."""
+    return {
+        **FUNCTIONS,
+        "now": state.now,
+        "today": state.now[:10],
+        "data": spec.data,
+        "rows": state.rows,
+        "get": state.get,
+    }
+
+
+def _complete(operation: OperationSpec, arguments: JsonObject) -> JsonObject:
+    return {name: arguments.get(name, parameter.default) for name, parameter in operation.parameters.items()}
+
+
+def _run_steps(steps: tuple[Step, ...], frame: Frame) -> None:
+    for step in steps:
+        match step:
+            case Get():
+                _get(step, frame)
+            case Find():
+                _find(step, frame)
+            case Let():
+                for name, value in step.let.items():
+                    frame.names[name] = _value(value, frame)
+            case Refuse():
+                if evaluate(step.refuse, frame.names):
+                    raise Refusal(step.code, render(step.message, frame.names))
+            case Each():
+                _each(step, frame)
+            case Create():
+                _create(step, frame)
+            case Update():
+                _update(step, frame)
+            case Delete():
+                entity, row = _row_in(step.delete, frame)
+                frame.state.remove(entity, row[frame.spec.entities[entity].key])
+
+
+def _get(step: Get, frame: Frame) -> None:
+    field = step.by or frame.spec.entities[step.get].key
+    wanted = evaluate(step.key or field, frame.names)
+    row: Row | None
+    if step.by:
+        row = next((row for row in frame.state.rows(step.get) if _same(row[field], wanted)), None)
+    else:
+        row = frame.state.get(step.get, wanted)
+    if row is None and not step.optional:
+        noun = step.get.replace("_", " ")
+        raise Refusal(f"{step.get}_not_found", f"No {noun} has {field.replace('_', ' ')} {wanted!r}.")
+    _bind(step.name or step.get, step.get, row, frame)
+
+
+def _find(step: Find, frame: Frame) -> None:
+    rows = frame.state.rows(step.find)
+    for field in step.match:
+        wanted = frame.names[field]
+        if wanted is not None:
+            rows = [row for row in rows if _same(row[field], wanted)]
+    if step.where:
+        keep = evaluate_each(step.where, rows, frame.names)
+        rows = [row for row, kept in zip(rows, keep, strict=True) if kept]
+    for field in reversed(step.sort):
+        rows.sort(key=lambda row: _sortable(row[field.removeprefix("-")]), reverse=field.startswith("-"))
+    if step.limit:
+        rows = rows[: evaluate(step.limit, frame.names)]
+    _bind(step.name, step.find, rows, frame)
+
+
+def _each(step: Each, frame: Frame) -> None:
+    kind = frame.kinds.get(step.elements, "")
+    collected: list[Any] = []
+    for element in evaluate(step.elements, frame.names):
+        _bind(step.each, kind, element, frame)
+        _run_steps(step.do, frame)
+        if step.collect:
+            collected.append({name: _value(value, frame) for name, value in step.value.items()})
+    if step.collect:
+        frame.names[step.collect] = collected
+
+
+def _create(step: Create, frame: Frame) -> None:
+    entity = frame.spec.entities[step.create]
+    row: Row = {}
+    for name, field in entity.fields.items():
+        if name == entity.key:
+            row[name] = frame.state.next_key(step.create, entity)
+        elif name in step.set:
+            row[name] = _field_value(step.create, name, field, step.set[name], frame)
+        else:
+            row[name] = copy_json(field.default)
+    frame.state.put(step.create, row[entity.key], row)
+    _bind(step.name or step.create, step.create, row, frame)
+
+
+def _update(step: Update, frame: Frame) -> None:
+    entity, row = _row_in(step.update, frame)
+    if step.when and not evaluate(step.when, frame.names):
+        return
+    fields = frame.spec.entities[entity].fields
+    changes = {name: _field_value(entity, name, fields[name], value, frame) for name, value in step.set.items()}
+    changed = {**row, **changes}
+    frame.state.put(entity, row[frame.spec.entities[entity].key], changed)
+    frame.names[step.update] = changed
+
+
+def _row_in(variable: str, frame: Frame) -> tuple[str, Row]:
+    """The entity and the current row of the one that a variable was loaded from."""
+    entity = frame.kinds[variable]
+    key = frame.names[variable][frame.spec.entities[entity].key]
+    row = frame.state.get(entity, key)
+    if row is None:
+        raise SpecError(f"the {entity} in {variable!r} was deleted before; change it first, then delete it")
+    return entity, row
+
+
+def _field_value(entity: str, name: str, field: FieldSpec, value: JsonValue, frame: Frame) -> Any:
+    source, literal = literal_or_expression(field, value)
+    return coerce(frame.spec, field, evaluate(source, frame.names) if source else literal, f"{entity}.{name}")
+
+
+def _value(value: JsonValue, frame: Frame) -> Any:
+    return evaluate(value, frame.names) if isinstance(value, str) else copy_json(value)
+
+
+def _returned(name: str, value: ReturnSpec, frame: Frame) -> Any:
+    found = evaluate(value.value or name, frame.names)
+    if value.entity:
+        return _project(found, value, value.entity, frame) if found is not None else None
+    if value.rows:
+        return [_project(row, value, value.rows, frame) for row in found]
+    if value.type == "money" and found is not None:
+        return round(float(found), 2)
+    return copy_json(found)
+
+
+def _project(row: Row, value: ReturnSpec, entity: str, frame: Frame) -> Row:
+    return {field: copy_json(row[field]) for field in value.fields or frame.spec.entities[entity].fields}
+
+
+def _bind(name: str, entity: str, value: Any, frame: Frame) -> None:
+    frame.names[name] = value
+    if entity:
+        frame.kinds[name] = entity
+
+
+def _same(left: JsonValue, right: JsonValue) -> bool:
+    if isinstance(left, str) and isinstance(right, str):
+        return left.casefold() == right.casefold()
+    return left == right
+
+
+def _sortable(value: Any) -> tuple[bool, Any]:
+    return (value is None, "" if value is None else value)

@@ -1,0 +1,109 @@
+"""The rows of one service, copy-on-write: a draft shares every table and row it does not touch."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import JsonValue
+
+from tdscaling_assets.errors import SpecError
+from tdscaling_assets.schema import JsonObject
+from tdscaling_assets.services import generators
+from tdscaling_assets.services.grammar import EntitySpec, FieldSpec, ServiceSpec
+
+Row = dict[str, Any]  # one row: field → JSON value; never changed in place
+
+
+@dataclass
+class State:
+    """Tables of rows by key, and the last number given to a key of each entity. `now` is the world's moment."""
+
+    now: str
+    seed: int
+    tables: dict[str, dict[str, Row]] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    owned: set[str] = field(default_factory=set)  # tables this state may change
+
+    def draft(self) -> "State":
+        """A state that can be changed without changing this one."""
+        return State(self.now, self.seed, dict(self.tables), dict(self.numbers))
+
+    def rows(self, entity: str, **equals: JsonValue) -> list[Row]:
+        """The rows of an entity whose fields equal the given values, in order of creation."""
+        found: Iterable[Row] = self._table(entity).values()
+        return [row for row in found if all(row[name] == value for name, value in equals.items())]
+
+    def get(self, entity: str, key: str) -> Row | None:
+        """The row of that key, or None."""
+        return self._table(entity).get(key)
+
+    def put(self, entity: str, key: str, row: Row) -> None:
+        """Add or replace a row."""
+        self._own(entity)[key] = row
+
+    def remove(self, entity: str, key: str) -> None:
+        """Remove a row."""
+        del self._own(entity)[key]
+
+    def next_key(self, entity: str, spec: EntitySpec, step: int = 1) -> str:
+        """A new key, `step` numbers after the last."""
+        number = self.numbers.get(entity, spec.first) + step
+        self.numbers[entity] = number
+        return spec.id.format(n=number, code=generators.code(number))
+
+    def _table(self, entity: str) -> dict[str, Row]:
+        if entity not in self.tables:
+            raise LookupError(f"no entity {entity!r}; known are {', '.join(self.tables)}")
+        return self.tables[entity]
+
+    def _own(self, entity: str) -> dict[str, Row]:
+        if entity not in self.owned:
+            self.tables[entity] = dict(self._table(entity))
+            self.owned.add(entity)
+        return self.tables[entity]
+
+
+def coerce(spec: ServiceSpec, field: FieldSpec, value: Any, where: str) -> Any:
+    """The value as the field stores it: money has 2 decimals, integers are whole, containers are copied.
+
+    SpecError when the value has another type than the field.
+    """
+    target = spec.field(field.ref) if field.ref else field
+    if value is None:
+        if field.nullable:
+            return None
+        raise SpecError(f"{where} is null; give it a value or declare `nullable: true`")
+    kind = target.type
+    if kind in ("money", "number", "integer"):
+        if isinstance(value, bool) or not isinstance(value, int | float) or (kind == "integer" and value != int(value)):
+            raise SpecError(f"{where} is {value!r}; write an expression whose value is {kind}")
+        return int(value) if kind == "integer" else round(float(value), 2 if kind == "money" else 6) + 0.0
+    expected = {"boolean": bool, "list": list}.get(kind, str)
+    if not isinstance(value, expected) or (target.enum and value not in target.enum):
+        allowed = f"one of {', '.join(target.enum)}" if target.enum else f"a {expected.__name__}"
+        raise SpecError(f"{where} is {value!r}; write an expression whose value is {allowed}")
+    return copy_json(value)
+
+
+def copy_json(value: Any) -> Any:
+    """A copy of a JSON value that shares no container with it."""
+    if isinstance(value, dict):
+        return {key: copy_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [copy_json(item) for item in value]
+    return value
+
+
+def literal_or_expression(field: FieldSpec, value: JsonValue) -> tuple[str, JsonValue]:
+    """How a spec's `seed` or `set` value is meant: ("", literal) or (expression, None).
+
+    Texts are expressions, except a bare value of the field's enum."""
+    if isinstance(value, str) and value not in field.enum:
+        return value, None
+    return "", value
+
+
+def as_object(row: Row) -> JsonObject:
+    """The row as a JSON object of its own."""
+    copied: JsonObject = copy_json(row)
+    return copied

@@ -1,0 +1,97 @@
+"""Every tunable, one sentence each: read from `TDS_*` environment variables, once, by whoever assembles the system."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tdscaling_assets.errors import ConfigError
+from tdscaling_assets.schema import Record
+
+
+class CacWeights(Record):
+    """Weights of Cumulative Action Complexity; all in CAC units. Our own definition."""
+
+    call: float = Field(1.0, description="Each tool call.")
+    leaf: float = Field(0.5, description="Each leaf argument of a call.")
+    flow: float = Field(1.0, description="Each argument whose value first appeared in an earlier observation.")
+    ast: float = Field(0.5, description="Times log2(1 + AST nodes) of the code tool's source.")
+
+
+class Settings(BaseSettings):
+    """All settings, with defaults that need no key, no network and no daemon."""
+
+    model_config = SettingsConfigDict(env_prefix="TDS_", env_nested_delimiter="__", frozen=True, extra="ignore")
+
+    # where
+    home: Path = Field(Path("data"), description="Folder of the lake, exports, report, spool and caches.")
+    sources: Path = Field(Path("sources.yaml"), description="The file that lists tool sources.")
+    catalog: str = Field(
+        "", description="DuckLake catalog: empty for SQLite in the home, or `postgres:<libpq string>`."
+    )
+    lake_data: str = Field(
+        "", description="Folder or object-store URL of the lake's Parquet files; empty for the home."
+    )
+    decontaminate: Path | None = Field(None, description="Folder of benchmark JSONL whose questions must not be kept.")
+
+    # models
+    model: str = Field("teacher", description="`teacher` (scripted, offline) or any litellm model string.")
+    model_user: str = Field("", description="Model of the user simulator; empty for `model`.")
+    model_assistant: str = Field("", description="Model of the assistant; empty for `model`.")
+    model_planner: str = Field("", description="Model that writes scenarios; empty for `model`.")
+    model_environment: str = Field("", description="Model that simulates tools without an executor; empty for `model`.")
+    model_judge: str = Field("", description="Model that judges what passes all rules; empty for no judge.")
+    model_base_url: str = Field("", description="Endpoint of the models; empty for the provider's own.")
+    model_temperature: float = Field(0.7, ge=0, le=2, description="Sampling temperature of every role.")
+    model_max_tokens: int = Field(2048, gt=0, description="Completion limit per call, in tokens.")
+    model_timeout: float = Field(120.0, gt=0, description="Seconds one model call may take.")
+    model_attempts: int = Field(4, ge=1, description="Tries of a retryable model call.")
+    compliance: float = Field(0.95, ge=0, le=1, description="Probability that the scripted teacher follows a hint.")
+
+    # synthesis
+    batch_size: int = Field(200, ge=1, description="Blueprints per batch.")
+    seed: int = Field(7, ge=0, description="Seed of everything random.")
+    clusters: int = Field(400, ge=1, description="Most business clusters to select.")
+    concurrency: int = Field(16, ge=1, description="Conversations in flight.")
+    max_steps: int = Field(24, ge=1, description="Assistant messages per conversation.")
+    conversation_timeout: float = Field(600.0, gt=0, description="Seconds one conversation may take.")
+    max_operators: int = Field(3, ge=0, description="Operators that one generation may apply to a blueprint.")
+    cac: CacWeights = Field(CacWeights(), description="Weights of Cumulative Action Complexity.")
+
+    # sandbox
+    sandbox: Literal["auto", "docker", "bubblewrap"] = Field("auto", description="Backend of the code tool.")
+    sandbox_image: str = Field("tdscaling-sandbox:latest", description="Docker image of the code tool.")
+    sandbox_seconds: float = Field(10.0, gt=0, description="Wall-clock and CPU limit of one execution.")
+    sandbox_memory_mb: int = Field(512, gt=0, description="Memory limit of one execution, in MiB.")
+    sandbox_processes: int = Field(32, gt=0, description="Process limit of one execution.")
+    sandbox_output_bytes: int = Field(16_384, gt=0, description="Bytes kept of stdout and of stderr, each.")
+
+    # quality and evolution
+    duplicate_similarity: float = Field(
+        0.97, gt=0, le=1, description="Jaccard similarity from which two trajectories are near-duplicates."
+    )
+    judge_threshold: float = Field(0.5, ge=0, le=1, description="Judge's score below which a trajectory is rejected.")
+    plateau_window: int = Field(1, ge=1, description="Batches over which steering metrics must stand still.")
+    plateau_epsilon: float = Field(0.02, gt=0, description="Relative gain below which a steering metric stands still.")
+    max_rounds: int = Field(8, ge=1, description="Rounds after which the sensor starts no more.")
+    rarefaction: int = Field(100, ge=2, description="Set size at which entropies are compared.")
+    bootstrap: int = Field(200, ge=10, description="Bootstrap resamples per interval.")
+    export_budget: int = Field(0, ge=0, description="Trajectories in the training set; 0 for all kept.")
+
+    def role_model(self, role: str) -> str:
+        """The model string of a role; `model` where the role has none of its own."""
+        own: str = getattr(self, f"model_{role}", "")
+        return own or self.model
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment, with overrides; raises ConfigError in one sentence."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "TDS_" + "__".join(str(part) for part in first["loc"]).upper()
+        raise ConfigError(
+            f"{name} is {first['input']!r}, but {first['msg'].lower()}: set it to a legal value"
+        ) from error

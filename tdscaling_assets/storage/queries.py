@@ -1,0 +1,79 @@
+"""The named reads that stages need; every batch order is numeric, so `r01-b100` follows `r01-b99`."""
+
+import re
+
+import polars as pl
+
+from tdscaling_assets.schema import Blueprint, RoundPlan, Trajectory
+from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.tables import find_table
+
+_COUNTED = ("blueprints", "rejected_blueprints", "raw_trajectories", "filtered_trajectories")
+
+
+def batch_order(batch: str) -> tuple[list[int], str]:
+    """Sort key of a batch key: its numbers, round first."""
+    return [int(number) for number in re.findall(r"\d+", batch)], batch
+
+
+def stored_batches(lake: Lake, table: str) -> list[str]:
+    """Batches that have rows in the table, in order."""
+    rows = lake.query(f"SELECT DISTINCT batch FROM {find_table(table).name}")
+    return sorted(rows["batch"].to_list(), key=batch_order)
+
+
+def reported_batches(lake: Lake) -> list[str]:
+    """Batches that have a diversity report, in order."""
+    return stored_batches(lake, "diversity_report")
+
+
+def metric_history(lake: Lake, scope: str) -> pl.DataFrame:
+    """batch, metric, value, ci_low, ci_high, n of one scope, ordered by batch and metric."""
+    columns = ["batch", "metric", "value", "ci_low", "ci_high", "n"]
+    report = lake.read("diversity_report", columns=[*columns, "scope"])
+    return report.filter(pl.col("scope") == scope).select(columns)
+
+
+def batch_counts(lake: Lake, batch: str) -> dict[str, int]:
+    """Rows of the batch per table, and `rejected_trajectories`: those with at least one verdict against them."""
+    tables = [f"SELECT '{table}' AS name, count(*) AS n FROM {table} WHERE batch = $1" for table in _COUNTED]
+    rejected = (
+        "SELECT 'rejected_trajectories', count(DISTINCT trajectory_id) FROM verdicts WHERE batch = $1 AND NOT keep"
+    )
+    rows = lake.query(" UNION ALL ".join([*tables, rejected]), [batch])
+    return dict(sorted(rows.iter_rows()))
+
+
+def kept_before(lake: Lake, batch: str) -> list[Trajectory]:
+    """Filtered trajectories of all earlier batches, ordered by batch and id."""
+    return lake.records("filtered_trajectories", Trajectory, batches=batches_before(lake, batch))
+
+
+def kept_until(lake: Lake, batch: str) -> list[Trajectory]:
+    """Filtered trajectories of this batch and all earlier ones, ordered by batch and id."""
+    return lake.records("filtered_trajectories", Trajectory, batches=[*batches_before(lake, batch), batch])
+
+
+def batches_before(lake: Lake, batch: str, table: str = "filtered_trajectories") -> list[str]:
+    """Batches with rows in the table that come before this one, in order."""
+    return [other for other in stored_batches(lake, table) if batch_order(other) < batch_order(batch)]
+
+
+def clusters_used(lake: Lake, before: str) -> dict[str, int]:
+    """Blueprints that each cluster got in batches before this one, by cluster id; unused clusters are absent."""
+    batches = batches_before(lake, before, "blueprints")
+    rows = lake.read("blueprints", batches=batches, columns=["cluster_id"]).group_by("cluster_id").len()
+    return dict(rows.sort("cluster_id").iter_rows())
+
+
+def plan_of(lake: Lake, batch: str) -> RoundPlan | None:
+    """The plan that the batch ran under, None before it is made."""
+    plans = lake.records("evolution_plan", RoundPlan, batch=batch)
+    return plans[0] if plans else None
+
+
+def kept_blueprints(lake: Lake, before: str) -> list[Blueprint]:
+    """Blueprints of earlier batches whose trajectory was kept, ordered by batch and id."""
+    earlier = batches_before(lake, before)
+    kept = set(lake.read("filtered_trajectories", batches=earlier, columns=["blueprint_id"])["blueprint_id"])
+    return [one for one in lake.records("blueprints", Blueprint, batches=earlier) if one.blueprint_id in kept]

@@ -1,0 +1,84 @@
+import math
+
+import polars as pl
+import pytest
+
+from tdscaling_assets.report.data import ReportData
+from tdscaling_assets.report.tables import figure_rows, plan_rows, plugin_entropy, reason_rows, round_rows
+
+
+def test_rounds_are_followed_by_their_sum(report_data: ReportData) -> None:
+    rows = round_rows(report_data)
+
+    assert [row.name for row in rows] == ["r01", "r02", "all"]
+    assert rows[2].raw == rows[0].raw + rows[1].raw == 48
+    assert rows[2].kept == rows[0].kept + rows[1].kept
+
+
+def test_a_single_round_needs_no_sum(report_data: ReportData) -> None:
+    first = pl.col("batch").str.starts_with("r01")
+    data = ReportData(
+        **{
+            **vars(report_data),
+            "counts": report_data.counts.filter(first),
+            "outcomes": report_data.outcomes.filter(first),
+        }
+    )
+
+    assert [row.name for row in round_rows(data)] == ["r01"]
+
+
+def test_an_unknown_price_is_null_and_counted(report_data: ReportData) -> None:
+    total = round_rows(report_data)[-1]
+
+    assert total.usd is None
+    assert total.unpriced == 48
+
+
+@pytest.mark.parametrize(
+    ("values", "bits"), [([], 0.0), (["a"], 0.0), (["a", "b"], 1.0), (["a", "b", "c"], math.log2(3))]
+)
+def test_entropy_of_equal_frequencies_is_the_logarithm_of_their_number(values: list[str], bits: float) -> None:
+    assert plugin_entropy(pl.Series(values, dtype=pl.String)) == pytest.approx(bits)
+
+
+def test_each_round_has_one_reason(report_data: ReportData) -> None:
+    assert [(row.name, row.reason.split(":")[0]) for row in plan_rows(report_data.plans)] == [
+        ("r01", "First round"),
+        ("r02", "Mode entropy rose by 0.6 % over the last batch, below 2 %"),
+    ]
+
+
+def test_reasons_keep_the_order_of_the_funnel_and_lose_no_row() -> None:
+    rejections = pl.DataFrame(
+        {
+            "batch": ["r01-b01", "r01-b01", "r01-b01", "r01-b02"],
+            "rule": ["z", "z", "a", "a"],
+            "reason": ["rare", "common", "late", "late"],
+            "n": [1, 5, 2, 3],
+        }
+    )
+
+    assert [(row.rule, row.reason, row.n) for row in reason_rows(rejections)] == [
+        ("z", "common", 5),
+        ("z", "rare", 1),
+        ("a", "late", 5),
+    ]
+
+
+def test_figures_are_those_of_the_newest_batch_with_their_interval() -> None:
+    metrics = pl.DataFrame(
+        {
+            "batch": ["r01-b01", "r01-b02", "r01-b02"],
+            "scope": ["batch", "batch", "cumulative"],
+            "metric": ["h_dom", "h_dom", "h_dom"],
+            "value": [9.0, 1.5, 2.0],
+            "ci_low": [8.0, 1.25, None],
+            "ci_high": [9.5, 1.75, None],
+            "n": [1, 1, 2],
+        }
+    )
+
+    (row,) = figure_rows(metrics)
+
+    assert (row.metric, row.batch, row.cumulative) == ("h_dom", "1.5 (1.25 to 1.75)", "2")

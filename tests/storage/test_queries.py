@@ -1,0 +1,95 @@
+"""Promises of queries.py: each named read answers from the batches it says, in numeric order."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tdscaling_assets.schema import Blueprint, MetricRow, Record, RoundPlan, Trajectory, Verdict
+from tdscaling_assets.settings import Settings
+from tdscaling_assets.storage import queries
+from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.rows import to_frame
+
+BATCHES = ["r01-b99", "r01-b100", "r02-b01"]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, samples: dict[str, list[Record]]) -> Iterator[Lake]:
+    """Three batches: two conversations each, of which one is kept; one blueprint rejected; two metrics."""
+    with Lake.open(Settings(home=tmp_path_factory.mktemp("home"), catalog="", lake_data="")) as lake:
+        fill(lake, samples)
+        yield lake
+
+
+def fill(lake: Lake, samples: dict[str, list[Record]]) -> None:
+    for number, batch in enumerate(BATCHES):
+        raw = [record.model_copy(update={"batch": batch}) for record in samples["raw_trajectories"]]
+        tables: dict[str, list[Record]] = {
+            "blueprints": [
+                record.model_copy(update={"batch": batch, "cluster_id": f"c{number}"})
+                for record in samples["blueprints"]
+                if isinstance(record, Blueprint)
+            ],
+            "rejected_blueprints": [r.model_copy(update={"batch": batch}) for r in samples["rejected_blueprints"]],
+            "raw_trajectories": raw,
+            "filtered_trajectories": raw[:1],
+            "diversity_report": [
+                MetricRow(batch=batch, scope=scope, metric=metric, value=number, n=2)
+                for scope in ("batch", "cumulative")
+                for metric in ("h_mode", "h_dom")
+            ],
+        }
+        verdicts = [Verdict(trajectory_id="t2", position=i, rule=f"rule{i}", keep=False) for i in range(2)]
+        frames = {name: to_frame(name, records) for name, records in tables.items()}
+        frames["verdicts"] = to_frame("verdicts", [*verdicts, *samples["verdicts"][:1]], batch=batch)
+        if number:
+            frames["evolution_plan"] = to_frame("evolution_plan", samples["evolution_plan"], batch=batch)
+        lake.write(frames, batch=batch, message="fixture")
+
+
+def test_metric_history_is_one_scope_in_batch_order(filled: Lake) -> None:
+    history = queries.metric_history(filled, "cumulative")
+    assert history.columns == ["batch", "metric", "value", "ci_low", "ci_high", "n"]
+    assert history.select("batch", "metric", "value").rows() == [
+        (batch, metric, float(number)) for number, batch in enumerate(BATCHES) for metric in ("h_dom", "h_mode")
+    ]
+
+
+def test_reported_batches_are_in_numeric_order(filled: Lake) -> None:
+    assert queries.reported_batches(filled) == BATCHES
+
+
+def test_batch_counts_count_a_trajectory_with_two_rejections_once(filled: Lake) -> None:
+    assert queries.batch_counts(filled, "r02-b01") == {
+        "blueprints": 2,
+        "rejected_blueprints": 1,
+        "raw_trajectories": 2,
+        "rejected_trajectories": 1,
+        "filtered_trajectories": 1,
+    }
+
+
+def test_batch_counts_of_an_unknown_batch_are_zero(filled: Lake) -> None:
+    assert set(queries.batch_counts(filled, "r09-b09").values()) == {0}
+
+
+def test_kept_before_leaves_out_the_batch_itself_and_later_ones(filled: Lake) -> None:
+    assert [kept.batch for kept in queries.kept_before(filled, "r02-b01")] == ["r01-b99", "r01-b100"]
+    assert queries.kept_before(filled, "r01-b99") == []
+
+
+def test_kept_until_includes_the_batch_itself(filled: Lake, trajectory: Trajectory) -> None:
+    kept = queries.kept_until(filled, "r01-b100")
+    assert kept == [trajectory.model_copy(update={"batch": batch}) for batch in ("r01-b99", "r01-b100")]
+
+
+def test_clusters_used_counts_blueprints_of_earlier_batches(filled: Lake) -> None:
+    assert queries.clusters_used(filled, "r02-b01") == {"c0": 2, "c1": 2}
+    assert queries.clusters_used(filled, "r01-b99") == {}
+
+
+def test_plan_of_a_batch_is_its_plan_or_none(filled: Lake, samples: dict[str, list[Record]]) -> None:
+    plan = queries.plan_of(filled, "r02-b01")
+    assert isinstance(plan, RoundPlan)
+    assert plan == samples["evolution_plan"][0]
+    assert queries.plan_of(filled, "r01-b99") is None

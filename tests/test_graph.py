@@ -1,0 +1,190 @@
+"""An edge means that a field can feed a parameter; its weight says how much speaks for it."""
+
+import random
+
+import pytest
+
+from tdscaling_assets.graph import FOREIGN_PRODUCERS, PRODUCERS_PER_PARAMETER, build_graph
+from tdscaling_assets.schema import CODE_TOOL, JsonObject, Tool, ToolEdge, digest
+
+TEXT: JsonObject = {"type": "string"}
+
+
+def things(**properties: JsonObject) -> JsonObject:
+    return {"type": "object", "properties": dict(properties)}
+
+
+def rows(**properties: JsonObject) -> JsonObject:
+    return {"type": "array", "items": things(**properties)}
+
+
+def tool(
+    name: str,
+    takes: dict[str, JsonObject] | None = None,
+    gives: JsonObject | None = None,
+    *,
+    server: str = "shop",
+    optional: tuple[str, ...] = (),
+    description: str = "",
+) -> Tool:
+    properties = takes or {}
+    needed = [key for key in properties if key not in optional]
+    return Tool(
+        tool_id=name if name == CODE_TOOL else f"{server}__{name}",
+        server=server,
+        name=name,
+        description=description,
+        input_schema={"type": "object", "properties": dict(properties), "required": list(needed)},
+        output_schema=gives,
+        domain="commerce",
+        source="test",
+        executor="simulated",
+        content_hash=digest(server, name),
+    )
+
+
+LIST = tool("list_orders", gives=things(orders=rows(order_id=TEXT, status=TEXT)))
+GET = tool("get_order", {"order_id": TEXT}, things(order=things(order_id=TEXT, customer_id=TEXT)))
+CANCEL = tool("cancel_order", {"order_id": TEXT}, things(order=things(order_id=TEXT)))
+OTHERS = [tool(f"unrelated_{i}", {f"thing{i}": TEXT}, server="elsewhere") for i in range(200)]
+
+
+def edges(*tools: Tool) -> list[ToolEdge]:
+    return build_graph([*tools, *OTHERS])
+
+
+def only(*tools: Tool) -> ToolEdge:
+    (edge,) = edges(*tools)
+    return edge
+
+
+def test_an_array_field_feeds_the_parameter_of_the_same_name() -> None:
+    edge = only(LIST, tool("ship", {"order_id": TEXT}))
+    assert (edge.producer_id, edge.consumer_id) == ("shop__list_orders", "shop__ship")
+    assert (edge.producer_path, edge.consumer_param) == ("orders[].order_id", "order_id")
+    assert edge.evidence.startswith("entity_key:order_id idf=")
+    assert "same_server" in edge.evidence
+
+
+@pytest.mark.parametrize(
+    ("gives", "path"),
+    [
+        (things(orders=rows(id=TEXT)), "orders[].id"),
+        (things(order=things(id=TEXT)), "order.id"),
+        (things(id=TEXT), "id"),
+        (things(result=things(data=rows(id=TEXT))), "result.data[].id"),
+        (things(orderId=TEXT), "orderId"),
+    ],
+)
+def test_a_bare_id_is_typed_by_what_holds_it(gives: JsonObject, path: str) -> None:
+    assert only(tool("find_orders", gives=gives), tool("ship", {"order_id": TEXT})).producer_path == path
+
+
+def test_a_bare_id_parameter_is_typed_by_the_noun_of_its_tool() -> None:
+    edge = only(LIST, tool("cancelOrder", {"id": TEXT}))
+    assert (edge.consumer_param, edge.producer_path) == ("id", "orders[].order_id")
+
+
+def test_the_id_of_another_entity_makes_no_edge() -> None:
+    assert edges(tool("list_users", gives=things(users=rows(id=TEXT))), tool("get_order", {"id": TEXT})) == []
+
+
+def test_local_references_are_followed() -> None:
+    gives: JsonObject = {
+        "type": "object",
+        "properties": {"orders": {"type": "array", "items": {"$ref": "#/$defs/Order"}}},
+        "$defs": {"Order": things(order_id=TEXT)},
+    }
+    assert only(tool("find_orders", gives=gives), tool("ship", {"order_id": TEXT})).producer_path == "orders[].order_id"
+
+
+def test_generic_words_make_no_edge() -> None:
+    words = ("query", "limit", "status", "description", "page")
+    assert (
+        edges(tool("search", gives=things(**dict.fromkeys(words, TEXT))), tool("scan", dict.fromkeys(words, TEXT)))
+        == []
+    )
+
+
+def test_types_must_fit() -> None:
+    number: JsonObject = {"type": "integer"}
+    assert edges(LIST, tool("ship", {"order_id": number})) == []
+
+
+def test_a_choice_among_fixed_values_takes_nothing_from_others() -> None:
+    assert edges(LIST, tool("ship", {"order_id": {"type": "string", "enum": ["a", "b"]}})) == []
+
+
+def test_life_goes_forward() -> None:
+    weight = {(edge.producer_id, edge.consumer_id): edge for edge in edges(LIST, GET, CANCEL)}
+    forward = weight["shop__get_order", "shop__cancel_order"]
+    assert "lifecycle:get>cancel" in forward.evidence
+    backward = weight.get(("shop__cancel_order", "shop__get_order"))
+    assert backward is None or backward.weight < forward.weight / 2
+
+
+def test_a_source_of_ids_outweighs_a_tool_that_was_given_the_id() -> None:
+    weight = {edge.producer_id: edge.weight for edge in edges(LIST, GET, CANCEL) if edge.consumer_id == CANCEL.tool_id}
+    assert weight["shop__list_orders"] > weight["shop__get_order"]
+
+
+def test_rare_keys_weigh_more() -> None:
+    def weight_of(key: str) -> float:
+        tools = [tool("give", gives=things(order_id=TEXT, parcel_id=TEXT)), tool("take", {"parcel_id": TEXT})]
+        tools += [tool(f"take_order_{i}", {"order_id": TEXT}) for i in range(8)]
+        return next(edge.weight for edge in edges(*tools) if edge.consumer_param == key)
+
+    assert weight_of("parcel_id") > weight_of("order_id")
+
+
+def test_an_optional_parameter_counts_less() -> None:
+    needed = only(LIST, tool("ship", {"order_id": TEXT}))
+    optional = only(LIST, tool("ship", {"order_id": TEXT}, optional=("order_id",)))
+    assert optional.weight == pytest.approx(needed.weight / 2, abs=1e-3)
+
+
+def test_another_server_counts_less_but_an_email_means_the_same_everywhere() -> None:
+    giver = tool("get_profile", gives=things(email=TEXT, profile_id=TEXT))
+    (edge,) = edges(giver, tool("invite", {"email": TEXT, "profile_id": TEXT}, server="calendar"))
+    assert edge.consumer_param == "email"
+    assert "same_server" not in edge.evidence
+
+
+def test_a_role_word_does_not_hide_the_entity() -> None:
+    giver = tool("list_accounts", gives=things(accounts=rows(account_id=TEXT)))
+    taken = {
+        edge.consumer_param for edge in edges(giver, tool("transfer", {"from_account_id": TEXT, "to_account": TEXT}))
+    }
+    assert taken == {"from_account_id", "to_account"}
+
+
+def test_without_an_output_schema_the_noun_says_what_a_tool_gives() -> None:
+    edge = only(tool("list_projects"), tool("archive_project", {"projectKey": TEXT}))
+    assert edge.producer_path == "project_key"
+
+
+def test_without_an_output_schema_the_returns_clause_says_more() -> None:
+    giver = tool("lookup", description="Looks a person up. Returns the account number and a greeting.")
+    assert only(giver, tool("charge", {"account_number": TEXT})).producer_path == "account_number"
+
+
+def test_hub_keys_keep_only_the_best_producers() -> None:
+    home = [tool(f"list_{i}", gives=things(email=TEXT)) for i in range(30)]
+    away = [tool(f"list_{i}", gives=things(email=TEXT), server="away") for i in range(30)]
+    taken = [
+        edge for edge in edges(*home, *away, tool("invite", {"email": TEXT})) if edge.consumer_id == "shop__invite"
+    ]
+    assert len(taken) == PRODUCERS_PER_PARAMETER + FOREIGN_PRODUCERS
+
+
+def test_neither_the_tool_itself_nor_the_code_tool_has_edges() -> None:
+    code = tool(CODE_TOOL, {"order_id": TEXT}, things(order_id=TEXT))
+    assert edges(GET, code) == []
+
+
+def test_the_order_of_tools_changes_nothing() -> None:
+    tools = [LIST, GET, CANCEL, *OTHERS]
+    shuffled = tools[:]
+    random.Random(3).shuffle(shuffled)
+    assert build_graph(shuffled) == build_graph(tools)
+    assert build_graph(tools)

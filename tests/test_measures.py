@@ -1,0 +1,354 @@
+"""Labels from messages alone, one rule at a time; CAC against sums done by hand."""
+
+import gzip
+import json
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tdscaling_assets.measures import (
+    action_complexity,
+    is_read_only,
+    leaves,
+    observation_failed,
+    reasoning_labels,
+    reasoning_mode,
+)
+from tdscaling_assets.schema import LABELS, JsonObject, Message, ToolCall
+from tdscaling_assets.settings import CacWeights
+
+WEIGHTS = CacWeights()
+TAU2 = Path(__file__).parents[2] / "shared" / "data" / "trajectories" / "tau2_openai.jsonl.gz"
+
+
+def user(text: str) -> Message:
+    return Message(role="user", content=text)
+
+
+def says(text: str) -> Message:
+    return Message(role="assistant", content=text)
+
+
+def call(tool_name: str, number: int = 1, /, **arguments: object) -> ToolCall:
+    return ToolCall(id=f"call_{number}", name=tool_name, arguments=json.dumps(arguments))
+
+
+def calls(*made: ToolCall) -> Message:
+    return Message(role="assistant", tool_calls=made)
+
+
+def tool(content: object, number: int = 1) -> Message:
+    text = content if isinstance(content, str) else json.dumps(content)
+    return Message(role="tool", content=text, tool_call_id=f"call_{number}")
+
+
+def labels(*messages: Message, **read_only: bool) -> list[str]:
+    return list(reasoning_labels(messages, read_only))
+
+
+# ── messages with tool calls ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_read_is_retrieve() -> None:
+    assert labels(calls(call("get_order", order_id="O-1"))) == ["retrieve"]
+
+
+def test_a_write_is_act() -> None:
+    assert labels(calls(call("cancel_order", order_id="O-1"))) == ["act"]
+
+
+def test_two_calls_are_parallel() -> None:
+    assert labels(calls(call("get_order", 1), call("cancel_order", 2))) == ["parallel"]
+
+
+@pytest.mark.parametrize("name", ["run_python", "sandbox__run_python", "code_interpreter"])
+def test_the_code_tool_is_compute(name: str) -> None:
+    assert labels(calls(call(name, code="print(1)"))) == ["compute"]
+
+
+def test_calling_a_failed_tool_again_is_recover() -> None:
+    assert labels(calls(call("get_order")), tool({"error": "busy"}), calls(call("get_order", 2))) == [
+        "retrieve",
+        "recover",
+    ]
+
+
+def test_recover_comes_before_parallel() -> None:
+    again = calls(call("get_order", 2), call("get_user", 3))
+    assert labels(calls(call("get_order")), tool("Error: busy"), again)[-1] == "recover"
+
+
+def test_a_tool_that_worked_since_needs_no_recovery() -> None:
+    made = [calls(call("get_order", n)) for n in (1, 2, 3)]
+    assert labels(made[0], tool("Error: busy"), made[1], tool({"id": 1}, 2), made[2]) == [
+        "retrieve",
+        "recover",
+        "retrieve",
+    ]
+
+
+def test_another_tool_after_a_failure_is_not_recover() -> None:
+    assert labels(calls(call("get_order")), tool("Error: busy"), calls(call("get_user", 2)))[-1] == "retrieve"
+
+
+def test_reading_what_was_written_is_verify() -> None:
+    write = calls(call("cancel_order", order_id="O-1"))
+    assert labels(write, tool({"ok": True}), calls(call("get_order", 2, order_id="O-1"))) == ["act", "verify"]
+
+
+def test_reading_what_a_write_created_is_verify() -> None:
+    write = calls(call("create_ticket", title="Broken lamp"))
+    assert labels(write, tool({"ticket_id": "T-9"}), calls(call("get_ticket", 2, ticket_id="T-9")))[-1] == "verify"
+
+
+def test_reading_what_a_write_only_echoed_is_retrieve() -> None:
+    read = calls(call("get_order", 1, order_id="O-1"))
+    shown: JsonObject = {"order_id": "O-1", "product_id": "P-7"}
+    write = calls(call("cancel_order", 2, order_id="O-1"))
+    after = calls(call("get_product", 3, product_id="P-7"))
+    assert labels(read, tool(shown), write, tool(shown, 2), after)[-1] == "retrieve"
+
+
+def test_a_shared_word_or_date_does_not_verify() -> None:
+    write = calls(call("book_flight", origin="JFK", date="2026-05-20"))
+    after = calls(call("search_flights", 2, origin="JFK", date="2026-05-20"))
+    assert labels(write, tool({"booking": "B-1"}), after)[-1] == "retrieve"
+
+
+def test_a_write_that_failed_leaves_nothing_to_verify() -> None:
+    write = calls(call("cancel_order", order_id="O-1"))
+    assert labels(write, tool({"error": "no"}), calls(call("get_order", 2, order_id="O-1")))[-1] == "retrieve"
+
+
+def test_the_annotation_outranks_the_name() -> None:
+    assert labels(calls(call("get_and_burn")), get_and_burn=False) == ["act"]
+
+
+def test_only_assistant_messages_are_labelled() -> None:
+    asked = Message(role="user", content="", tool_calls=(call("get_order"),))
+    assert labels(user("hi"), asked, tool("Error: no"), says("Done.")) == ["answer"]
+
+
+# ── messages without ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I will refund $20 to your card. Shall I go ahead?",
+        "Would you like me to cancel order #W1?",
+        "Would you like to proceed with these changes?",
+        "Here is the summary.\n- Item: lamp\n\nPlease reply “yes” to proceed or “no” to cancel.",
+        "Please confirm (yes/no) so I can update your order.",
+        "Do you confirm these changes?",
+        "Refund: $5. Is that okay?",
+        "When it ships, should I write to you?",
+        '{"message": "I can return both items.\\nDo you want me to proceed?"}',
+        "Please confirm that I should delete the file.",
+        "I can't split it, but I can use the gift card. Should I do that?",
+    ],
+)
+def test_asking_leave_is_confirm(text: str) -> None:
+    assert labels(says(text)) == ["confirm"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Could you please provide your email address?",
+        "Which order do you mean?",
+        "Please share your zip code.",
+        "To proceed with the exchange, please provide the order number.",
+        "Can you please confirm your phone number?",
+        "Could you confirm which line this is about?",
+        "I couldn’t find that account. What name is it under?",
+        "May I have your user ID?",
+        "I’m not able to send it elsewhere. Please tell me which card to use.",
+        "How would you like to proceed?",
+        "Before I start, which order number should I use?",
+        "I'll need your order id first.",
+    ],
+)
+def test_asking_for_information_is_clarify(text: str) -> None:
+    assert labels(says(text)) == ["clarify"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I’m sorry, but I can’t share another customer's data.",
+        "I am unable to cancel a delivered order. Is there anything else I can help you with?",
+        "Unfortunately this ticket is not eligible for a refund. Would you like something else?",
+        "I don't have a tool for that.",
+        "That order cannot be cancelled.",
+    ],
+)
+def test_saying_it_cannot_is_decline(text: str) -> None:
+    assert labels(says(text)) == ["decline"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your order was cancelled and $20 refunded.",
+        "Done. Is there anything else I can help you with today?",
+        "Your return has been submitted. I can't give an exact arrival time.",
+        "Let me know if you need any further assistance!",
+        "Please restart your phone. If you still have issues, let me know and I'll help you further.",
+        "",
+    ],
+)
+def test_the_rest_is_answer(text: str) -> None:
+    assert labels(says(text)) == ["answer"]
+
+
+def test_the_mode_is_the_order_of_first_occurrence() -> None:
+    assert reasoning_mode(["clarify", "retrieve", "clarify", "act", "retrieve"]) == ("clarify", "retrieve", "act")
+
+
+# ── what tools are and say ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "name", ["getOrder", "orders_list", "crm__find_user", "git_status", "order_history", "is_open"]
+)
+def test_names_that_read(name: str) -> None:
+    assert is_read_only(name, {})
+
+
+@pytest.mark.parametrize(
+    "name", ["create_list", "update_status", "send_quote", "order", "crm__setView", "frobnicate", ""]
+)
+def test_names_that_write_or_say_nothing(name: str) -> None:
+    assert not is_read_only(name, {})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"error": "no such order"},
+        {"isError": True},
+        {"exit_code": 1, "stdout": ""},
+        {"exit_code": None, "timed_out": True},
+        {"success": False},
+        {"status": "error"},
+        "Error: Order not found",
+        "ValueError: bad id",
+        "Traceback (most recent call last): ...",
+        '"Error: quoted"',
+    ],
+)
+def test_failures_are_seen(content: object) -> None:
+    assert observation_failed(tool(content).content or "")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"error": None, "id": 1},
+        {"exit_code": 0},
+        {"success": True},
+        {"status": "failed_payment"},
+        "[]",
+        "",
+        "3 errors fixed",
+    ],
+)
+def test_other_answers_are_not_failures(content: object) -> None:
+    assert not observation_failed(tool(content).content or "")
+
+
+def test_leaves_are_scalars_without_null() -> None:
+    assert list(leaves({"a": [1, None, {"b": "x"}], "c": False})) == [1, "x", False]
+
+
+# ── complexity ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_call_costs_nothing() -> None:
+    assert action_complexity([user("hi"), says("hello")], WEIGHTS) == 0.0
+
+
+def test_a_call_and_its_leaves() -> None:
+    """1 + 0.5 · 3 leaves (a, b, c)."""
+    assert action_complexity([calls(call("find", q=["aaa", "bbb"], place="ccc"))], WEIGHTS) == 2.5
+
+
+def test_an_argument_from_an_observation_flows_once() -> None:
+    """First call 1 + 0.5; second 1 + 0.5 · 2 leaves + 1.0 for the one argument that was observed."""
+    messages = [
+        calls(call("find", name="Ann")),
+        tool({"user_id": "u-77", "email": "ann@x.org"}),
+        calls(call("get", 2, ids=["u-77", "ann@x.org"])),
+    ]
+    assert action_complexity(messages, WEIGHTS) == 1.5 + 3.0
+
+
+def test_what_the_user_said_first_does_not_flow() -> None:
+    messages = [user("cancel O-123."), calls(call("get", order="O-123")), tool({"id": "O-123"})]
+    assert action_complexity([*messages, calls(call("cancel", 2, order="O-123"))], WEIGHTS) == 3.0
+
+
+def test_what_the_user_wrote_as_a_phrase_does_not_flow() -> None:
+    messages = [user("Plan the Team Sync, please"), calls(call("list")), tool({"title": "Team Sync"})]
+    assert action_complexity([*messages, calls(call("add", 2, title="Team Sync"))], WEIGHTS) == 2.5
+
+
+def test_what_the_assistant_wrote_first_does_not_flow() -> None:
+    messages = [calls(call("add", note="hello-note")), tool({"note": "hello-note"})]
+    assert action_complexity([*messages, calls(call("add", 2, note="hello-note"))], WEIGHTS) == 3.0
+
+
+def test_text_observations_flow_by_word() -> None:
+    messages = [calls(call("find")), tool("The order is O-555."), calls(call("get", 2, order="O-555"))]
+    assert action_complexity(messages, WEIGHTS) == 1.0 + 2.5
+
+
+def test_code_costs_by_its_tree() -> None:
+    """`x = 1` has 5 nodes: Module, Assign, Name, Store, Constant; so 1 + 0.5 · log2(1 + 5)."""
+    messages = [calls(call("run_python", code="x = 1"))]
+    assert action_complexity(messages, WEIGHTS) == round(1 + 0.5 * math.log2(6), 4)
+
+
+@pytest.mark.parametrize("code", ["not python (", "\x00", "-" * 50_000 + "1"])
+def test_code_that_cannot_be_parsed_costs_a_call(code: str) -> None:
+    assert action_complexity([calls(call("run_python", code=code))], WEIGHTS) == 1.0
+
+
+def test_malformed_arguments_cost_a_call() -> None:
+    broken = ToolCall(id="1", name="get", arguments="{oops")
+    assert action_complexity([calls(broken)], WEIGHTS) == 1.0
+
+
+def test_calls_of_the_user_do_not_count() -> None:
+    assert action_complexity([Message(role="user", tool_calls=(call("get"),))], WEIGHTS) == 0.0
+
+
+def test_weights_scale_their_part() -> None:
+    doubled = CacWeights(call=2, leaf=1, flow=2, ast=1)
+    messages = [calls(call("find", q="abc")), tool({"id": "u-77"}), calls(call("get", 2, user="u-77"))]
+    assert action_complexity(messages, doubled) == 2 * action_complexity(messages, WEIGHTS) == 8.0
+
+
+# ── somebody else's data ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.skipif(not TAU2.exists(), reason="../shared/data has no tau2 trajectories")
+def test_real_conversations_use_the_labels_they_can() -> None:
+    seen: Counter[str] = Counter()
+    first: Counter[str] = Counter()
+    with gzip.open(TAU2, "rt") as lines:
+        for line, _ in zip(lines, range(120), strict=False):
+            found = labels(*map(_message, json.loads(line)["messages"]))
+            seen.update(found)
+            first[found[-1]] += 1
+    assert set(seen) == set(LABELS) - {"compute"}
+    assert first["answer"] + first["act"] > 0.8 * sum(first.values())
+
+
+def _message(wire: dict[str, Any]) -> Message:
+    made = [ToolCall.model_validate({"id": one["id"], **one["function"]}) for one in wire.get("tool_calls") or []]
+    return Message.model_validate({**wire, "tool_calls": made})
