@@ -374,12 +374,13 @@ def _edge(need: Input, give: Output, acts: Mapping[str, Act], rarity: Mapping[st
     else:
         weight *= 0.6 if give.key.rsplit("_", 1)[-1] in _NATURAL else 0.15
     giver, taker = acts[give.tool.tool_id], acts[need.tool.tool_id]
-    if giver.stage is not None and taker.stage is not None and _same_entity(give.key, giver):
-        if giver.stage < taker.stage:
-            weight *= 1.5
-            evidence.append(f"lifecycle:{giver.verb}>{taker.verb}")
-        elif giver.stage == _END:
-            weight *= 0.4
+    if giver.stage == _END:
+        weight *= 0.4
+    elif not _is_about(give.key, giver):
+        weight *= 0.6
+    elif giver.stage is not None and taker.stage is not None and giver.stage < taker.stage:
+        weight *= 1.5
+        evidence.append(f"lifecycle:{giver.verb}>{taker.verb}")
     if _takes(give.tool, give.key, giver):
         weight *= 0.5
         evidence.append("passed_on")
@@ -400,8 +401,9 @@ def _key_factor(key: str) -> float:
     return 1.0 if key.rsplit("_", 1)[-1] in _IDENTIFIERS else 0.5
 
 
-def _same_entity(key: str, act: Act) -> bool:
-    return _entity(key) in act.nouns
+def _is_about(key: str, act: Act) -> bool:
+    """Whether the key names the thing the tool is about; `email`, which names no owner, is about anything."""
+    return _entity(key) in act.nouns or _entity(key) == key
 
 
 def _takes(tool: Tool, key: str, act: Act) -> bool:

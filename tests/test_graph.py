@@ -128,6 +128,13 @@ def test_a_source_of_ids_outweighs_a_tool_that_was_given_the_id() -> None:
     assert weight["shop__list_orders"] > weight["shop__get_order"]
 
 
+def test_the_tool_about_an_entity_outweighs_one_that_mentions_it() -> None:
+    about = tool("find_customer", gives=things(customers=rows(customer_id=TEXT)))
+    mentions = tool("search_parcels", gives=things(parcels=rows(customer_id=TEXT)))
+    ordered = edges(mentions, about, tool("greet", {"customer_id": TEXT}))
+    assert [edge.producer_id for edge in ordered] == ["shop__find_customer", "shop__search_parcels"]
+
+
 def test_rare_keys_weigh_more() -> None:
     def weight_of(key: str) -> float:
         tools = [tool("give", gives=things(order_id=TEXT, parcel_id=TEXT)), tool("take", {"parcel_id": TEXT})]

@@ -77,5 +77,5 @@ def required(tool: Tool) -> list[str]:
 
 
 def purpose(tool: Tool) -> str:
-    """The tool's name as a phrase: `cancel_order` → cancel order."""
-    return " ".join(identifier_words(tool.name)) or tool.name
+    """What the tool does as a phrase, from its title or name: `cancel_order` → cancel order."""
+    return (tool.title or " ".join(identifier_words(tool.name)) or tool.name).lower()

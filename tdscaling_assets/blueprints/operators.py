@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping
 
 from tdscaling_assets import code_tasks
-from tdscaling_assets.blueprints.binding import bind, fresh_fact
+from tdscaling_assets.blueprints.binding import Known, bind, fresh_fact
 from tdscaling_assets.blueprints.library import Library, purpose, required
 from tdscaling_assets.blueprints.rehearsal import DryRunError, Rehearsal, run_step
 from tdscaling_assets.blueprints.topology import append_request, draw_chain, next_step_id, report_paths
@@ -149,8 +149,15 @@ def verify(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Bluepr
             tool = library.tools[edge.consumer_id]
             if not tool.read_only or tool.tool_id not in blueprint.tool_ids or required(tool) != [edge.consumer_param]:
                 continue
+            known = Known([write], rehearsal.outputs, {})
             step, added = bind(
-                tool, next_step_id(blueprint.steps), [write], rehearsal.outputs, {}, library, rehearsal.world, rng
+                tool,
+                next_step_id(blueprint.steps),
+                known,
+                library,
+                rehearsal.world,
+                rng,
+                linked=edge.consumer_param,
             )
             if not added:
                 return _insert_after(blueprint, write, step.model_copy(update={"optional": True}))
@@ -280,16 +287,8 @@ def _consumer(
     if not options:
         return None
     tool = library.tools[rng.choice(options)]
-    step, facts = bind(
-        tool,
-        next_step_id(blueprint.steps),
-        blueprint.steps,
-        rehearsal.outputs,
-        blueprint.facts,
-        library,
-        rehearsal.world,
-        rng,
-    )
+    known = Known(blueprint.steps, rehearsal.outputs, blueprint.facts)
+    step, facts = bind(tool, next_step_id(blueprint.steps), known, library, rehearsal.world, rng)
     flows = any(binding.kind == "output" for binding in step.arguments.values())
     return (step, facts) if flows else None
 

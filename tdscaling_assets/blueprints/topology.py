@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from tdscaling_assets.blueprints.binding import bind
+from tdscaling_assets.blueprints.binding import Known, bind
 from tdscaling_assets.blueprints.library import Library, purpose
 from tdscaling_assets.blueprints.rehearsal import DryRunError, run_step
 from tdscaling_assets.schema import Blueprint, BusinessCluster, JsonObject, Step, Turn, digest
@@ -54,9 +54,11 @@ def append_request(
     steps, facts = list(blueprint.steps), dict(blueprint.facts)
     reveals: JsonObject = {}
     new: list[Step] = []
-    for tool_id in chain:
+    for place, tool_id in enumerate(chain):
         tool = library.tools[tool_id]
-        step, added = bind(tool, next_step_id(steps), steps, outputs, facts, library, world, rng)
+        linked = _link(chain[place - 1], tool_id, library) if place else None
+        known = Known(steps, outputs, facts)
+        step, added = bind(tool, next_step_id(steps), known, library, world, rng, linked=linked)
         facts |= added
         reveals |= added
         draft = blueprint.model_copy(update={"facts": facts})
@@ -66,7 +68,7 @@ def append_request(
     about = report_paths(new[-1].step_id, outputs[new[-1].step_id], rng)
     turn = Turn(
         kind=kind,
-        intent=purpose(library.tools[chain[-1]]),
+        intent=_intent(chain, library),
         reveals=tuple(reveals),
         groups=tuple((step.step_id,) for step in new),
         about=about,
@@ -85,6 +87,19 @@ def draw_chain(cluster: BusinessCluster, library: Library, rng: random.Random) -
             break
         chain.insert(0, rng.choices(feeding, weights=[edge.weight for edge in feeding])[0].producer_id)
     return chain
+
+
+def _link(producer_id: str, consumer_id: str, library: Library) -> str | None:
+    """The parameter along the strongest edge between two tools of a chain."""
+    edges = [edge for edge in library.edges_into(consumer_id) if edge.producer_id == producer_id]
+    return max(edges, key=lambda edge: (edge.weight, edge.consumer_param)).consumer_param if edges else None
+
+
+def _intent(chain: Sequence[str], library: Library) -> str:
+    """What the user asks for: every change along the chain, and its end."""
+    tools = [library.tools[tool_id] for tool_id in chain]
+    asked = [tool for tool in tools[:-1] if tool.read_only is False] + tools[-1:]
+    return " and then ".join(dict.fromkeys(purpose(tool) for tool in asked))
 
 
 def next_step_id(steps: Sequence[Step]) -> str:

@@ -24,7 +24,7 @@ async def tool_catalog(context: dg.AssetExecutionContext, system: System) -> dg.
         "rejected_tools": to_frame("rejected_tools", catalog.rejected),
     }
     counts = {
-        "raw_tools": len(catalog.tools) + len(catalog.rejected),
+        "raw_tools": catalog.entries,
         "rejected_tools": len(catalog.rejected),
         "servers": len({tool.server for tool in catalog.tools}),
         "domains": len({tool.domain for tool in catalog.tools}),

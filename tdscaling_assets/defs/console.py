@@ -5,7 +5,7 @@ import sys
 
 import dagster as dg
 
-_TOLD = {"STEP_START", "STEP_FAILURE", "RUN_FAILURE", "RUN_CANCELED", "ASSET_CHECK_EVALUATION"}
+_TOLD = {"STEP_START", "ASSET_CHECK_EVALUATION"}
 
 
 class TerseFormatter(logging.Formatter):

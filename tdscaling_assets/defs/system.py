@@ -12,13 +12,19 @@ from tdscaling_assets.storage.lake import Lake
 class System(dg.ConfigurableResource[None]):
     """Settings of a run: the environment's, unless the run config says otherwise."""
 
+    home: str | None = None
     batch_size: int | None = None
     seed: int | None = None
     compliance: float | None = None
 
     def settings(self) -> Settings:
         """All settings; raises ConfigError."""
-        overrides = {"batch_size": self.batch_size, "seed": self.seed, "compliance": self.compliance}
+        overrides = {
+            "home": self.home,
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "compliance": self.compliance,
+        }
         return load_settings(**{name: value for name, value in overrides.items() if value is not None})
 
 

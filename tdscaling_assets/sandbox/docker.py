@@ -2,14 +2,17 @@
 
 The container has no network, a read-only root, size-limited /work and /tmp, no capabilities, no new privileges, user
 `nobody`, the engine's seccomp profile, and limits on memory, processes and CPU. A hard lifetime inside ends it
-even if this process dies, and the engine then removes it.
+even if this process dies, and the engine then removes it. A cancelled call does not wait: its container goes at its
+limits. Not covered: flaws of the kernel or the engine; names and contents of the image can be read.
 """
 
 import asyncio
 import base64
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Self
 
 import requests
 from docker import DockerClient
@@ -69,20 +72,20 @@ class DockerSandbox:
     def _run(self, program: bytes) -> ExecResult:
         limits = self._limits
         stdout, stderr = Capture(limits.output_bytes), Capture(limits.output_bytes)
-        with engine_errors(str(self._image)), self._container(program) as container:
-            ended = self._await_removal(container)
-            output = container.attach(stdout=True, stderr=True, stream=True, demux=True)
-            deadline = _Deadline(container, limits.seconds)
+        with (
+            engine_errors(str(self._image)),
+            self._container(program) as container,
+            self._ask(container, "wait", condition="removed") as ended,
+            self._ask(container, "attach", stdout="1", stderr="1", stream="1") as output,
+        ):
             container.start()
-            with deadline:
-                for out, err in output:
-                    stdout.feed(out or b"")
-                    stderr.feed(err or b"")
+            with _Killer(container, limits.seconds) as killer:
+                for is_stderr, chunk in _frames(output):
+                    (stderr if is_stderr else stdout).feed(chunk)
                     if stdout.flooded or stderr.flooded:
-                        _kill(container)
+                        killer.kill_now()
                 status = int(ended.json()["StatusCode"])
-        flooded = stdout.flooded or stderr.flooded
-        return outcome(status, stdout, stderr, killed=flooded, timed_out=deadline.passed)
+        return outcome(status, stdout, stderr, killed=killer.flooded, timed_out=killer.timed_out)
 
     @contextmanager
     def _container(self, program: bytes) -> Iterator[Container]:
@@ -94,16 +97,15 @@ class DockerSandbox:
             with suppress(APIError):
                 container.remove(force=True)
 
-    def _await_removal(self, container: Container) -> requests.Response:
-        """The engine's promise to tell the exit status once the container is gone; asked before the start, because
-        afterwards it could be gone already."""
+    @contextmanager
+    def _ask(self, container: Container, question: str, **params: str) -> Iterator[requests.Response]:
+        """An answer that comes while the container runs; asked before its start, as it may be gone soon after."""
         api = self._client.api
-        return api.post(
-            f"{api.base_url}/v{api.api_version}/containers/{container.id}/wait",
-            params={"condition": "removed"},
-            stream=True,
-            timeout=self._limits.lifetime_seconds + _ENGINE_SECONDS,
-        )
+        url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/{question}"
+        seconds = self._limits.lifetime_seconds + _ENGINE_SECONDS
+        with api.post(url, params=params, stream=True, timeout=seconds) as response:
+            response.raise_for_status()
+            yield response
 
 
 def connect_engine(timeout_seconds: int) -> DockerClient:
@@ -156,26 +158,42 @@ def _create(client: DockerClient, image: Image, program: bytes, limits: Limits) 
     )
 
 
-class _Deadline:
-    """Kills a container when its time is over, unless left before."""
+def _frames(output: requests.Response) -> Iterator[tuple[bool, bytes]]:
+    """The chunks of an attached container's output, and whether they are stderr's (Engine API, "Stream format")."""
+    while len(header := output.raw.read(8)) == 8:
+        stream, size = struct.unpack(">BxxxL", header)
+        yield stream == 2, output.raw.read(size)
+
+
+class _Killer:
+    """Kills a container when its time is over or when told to, from another thread: the engine does not report an
+    end before all output is read."""
 
     def __init__(self, container: Container, seconds: float) -> None:
-        self.passed = False
+        self.timed_out = False
+        self.flooded = False
         self._container = container
         self._timer = threading.Timer(seconds, self._expire)
         self._timer.daemon = True
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._timer.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
+        self._timer.join()
+
+    def kill_now(self) -> None:
+        """Kill once, without waiting for it."""
+        if not self.flooded:
+            self.flooded = True
+            threading.Thread(target=self._kill, daemon=True).start()
 
     def _expire(self) -> None:
-        self.passed = True
-        _kill(self._container)
+        self.timed_out = not self.flooded
+        self._kill()
 
-
-def _kill(container: Container) -> None:
-    with suppress(APIError):
-        container.kill()
+    def _kill(self) -> None:
+        with suppress(APIError):
+            self._container.kill()

@@ -1,9 +1,10 @@
 """Settings in, a sandbox that works on this machine out, proven by running code."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TypeVar
 
 from tdscaling_assets.errors import SandboxError
 from tdscaling_assets.sandbox.bubblewrap import BubblewrapSandbox
@@ -12,6 +13,8 @@ from tdscaling_assets.sandbox.namespaces import bwrap_candidates
 from tdscaling_assets.sandbox.program import Limits, limits_from
 from tdscaling_assets.sandbox.protocol import Sandbox
 from tdscaling_assets.settings import Settings
+
+Result = TypeVar("Result")
 
 _PING_SECONDS = 1
 _PROBE = "print(sum(range(4)))"
@@ -73,17 +76,25 @@ def _open_any(ways: Sequence[Callable[[], Sandbox]]) -> Sandbox:
 
 
 def _proven(sandbox: Sandbox) -> Sandbox:
-    """The sandbox itself, after it has run a program in a loop of its own."""
-    with ThreadPoolExecutor(1) as thread:
-        result = thread.submit(lambda: asyncio.run(sandbox.run_python(_PROBE))).result()
+    """The sandbox itself, after it has run a program."""
+    result = _await(sandbox.run_python(_PROBE))
     if (result.exit_code, result.stdout) != (0, "6\n"):
+        _await(sandbox.close())
         said = result.stderr.strip().splitlines()
-        raise SandboxError(f"{sandbox.name} cannot run Python ({said[-1] if said else 'it said nothing'})")
+        raise SandboxError(f"{sandbox.name} cannot run Python: {said[-1] if said else 'it said nothing'}")
     return sandbox
 
 
 def _try(way: Callable[[], Sandbox]) -> tuple[bool, str]:
     try:
-        return True, way().name
+        sandbox = way()
     except SandboxError as error:
         return False, str(error)
+    _await(sandbox.close())
+    return True, sandbox.name
+
+
+def _await(waiting: Coroutine[None, None, Result]) -> Result:
+    """What a coroutine gives, from a loop and thread of its own, because the caller may be inside a running loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, waiting).result()

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined, nodes
+from jinja2.exceptions import SecurityError
 from jinja2.parser import Parser
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import JsonValue
 
@@ -29,6 +31,14 @@ class _Environment(ImmutableSandboxedEnvironment):
         if isinstance(obj, dict):
             return obj[argument] if argument in obj else self.undefined(obj=obj, name=str(argument))
         return super().getitem(obj, argument)
+
+    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """As in the sandbox, without looking for template-only calling conventions: seeding is mostly calls."""
+        if not self.is_safe_callable(obj):
+            raise SecurityError(f"{obj!r} is not safely callable")
+        kwargs.pop("_loop_vars", None)  # Jinja2 adds these two inside loops
+        kwargs.pop("_block_vars", None)
+        return obj(*args, **kwargs)
 
 
 @lru_cache(maxsize=1)
@@ -71,13 +81,14 @@ def check_filters(tree: nodes.Node, source: str) -> None:
 
 def evaluate(source: str, names: Names) -> Any:
     """The expression's value; SpecError when it uses something undefined or cannot be computed."""
-    return _guard(source, lambda: _run(_value_template(source), names).vars["result"])
+    return _guard(source, lambda: _defined(_run(_value_template(source), names).vars["result"]))
 
 
 def evaluate_each(source: str, rows: Sequence[Any], names: Names, variable: str = "row") -> list[Any]:
     """The expression's value for each row in turn, bound to `variable`, in one pass."""
     values: list[Any] = []
     _guard(source, lambda: _run(_loop_template(source, variable), {**names, "_rows": rows, "_put": values.append}))
+    _guard(source, lambda: [_defined(value) for value in values])
     return values
 
 
@@ -99,6 +110,12 @@ def _guard(source: str, action: Callable[[], Any]) -> Any:
         return action()
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise SpecError(f"cannot evaluate {source!r}: {error}; use only defined names and matching types") from error
+
+
+def _defined(value: Any) -> Any:
+    if isinstance(value, Undefined):
+        bool(value)  # raises UndefinedError, which says what is missing
+    return value
 
 
 def _run(template: Template, names: Mapping[str, Any]) -> Any:

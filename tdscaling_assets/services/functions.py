@@ -7,18 +7,17 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def parse_moment(text: str) -> datetime:
     """A moment or date as a datetime (a date is its midnight)."""
-    return datetime.strptime(text, MOMENT) if len(text) > 10 else datetime.fromisoformat(text)
+    return datetime.fromisoformat(text.removesuffix("Z"))
 
 
 def format_moment(moment: datetime) -> str:
     """A datetime as a moment."""
-    return moment.strftime(MOMENT)
+    return f"{moment.isoformat(timespec='seconds')}Z"
 
 
 def days_after(day: str, days: int) -> str:

@@ -149,4 +149,4 @@ def _is_date(text: object) -> bool:
 
 
 def _is_moment(text: object) -> bool:
-    return not isinstance(text, str) or (len(text) == 20 and bool(parse_moment(text)))
+    return not isinstance(text, str) or (len(text) == 20 and text[10::9] == "TZ" and bool(parse_moment(text)))

@@ -1,17 +1,19 @@
 """A spec and a seed in, a service's first state out. Equal seeds give equal states, on every machine."""
 
 import random
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
+from tdscaling_assets.errors import SpecError
 from tdscaling_assets.services import generators
 from tdscaling_assets.services.expressions import Names, evaluate, evaluate_each, fill_row
 from tdscaling_assets.services.functions import FUNCTIONS, format_moment
 from tdscaling_assets.services.grammar import EntitySpec, FieldSpec, ServiceSpec
-from tdscaling_assets.services.state import Row, State, coerce, copy_json, literal_or_expression
+from tdscaling_assets.services.state import Row, State, coerce, literal_or_expression
 
 SEED_NAMES = frozenset(FUNCTIONS) | {
     *("now", "today", "data", "rows", "get", "pick", "person", "number", "index", "parent", "row", "item"),
@@ -32,10 +34,14 @@ def seed_state(spec: ServiceSpec, seed: int) -> State:
     state = State(world_now(seed), seed, {entity: {} for entity in spec.entities})
     rng = random.Random(f"{spec.name}:{seed}")
     names = _names(spec, state, rng)
-    for entity, entity_spec in spec.entities.items():
-        _seed_entity(spec, entity, entity_spec, state, names, rng)
-    for entity, entity_spec in spec.entities.items():
-        _settle(spec, entity, entity_spec, state, names)
+    entity = ""
+    try:
+        for entity, entity_spec in spec.entities.items():
+            _seed_entity(spec, entity, entity_spec, state, names, rng)
+        for entity, entity_spec in spec.entities.items():
+            _settle(spec, entity, entity_spec, state, names)
+    except SpecError as error:
+        raise SpecError(f"{spec.name}.yaml, entity {entity}: {error}") from error
     state.owned.clear()
     return state
 
@@ -72,13 +78,14 @@ def _seed_entity(
     spec: ServiceSpec, entity: str, entity_spec: EntitySpec, state: State, names: Names, rng: random.Random
 ) -> None:
     table = state.tables[entity]
+    plan: Plan | None = None
     for number, (preset, parent, index) in enumerate(_origins(entity_spec, state, names, rng)):
-        scope = {**names, "number": number, "parent": parent, "index": index}
-        row: Row = {}
-        scope["row"] = row
         if entity_spec.key not in preset:
             preset = {entity_spec.key: state.next_key(entity, entity_spec, rng.randint(1, 7)), **preset}
-        _fill(spec, entity_spec.fields, preset, row, scope, state, f"{spec.name}.yaml: {entity}")
+        plan = plan or _plan(entity_spec.fields, preset)
+        row: Row = {}
+        scope = {**names, "number": number, "parent": parent, "index": index, "row": row}
+        _fill(spec, plan, preset, row, scope, entity)
         table[row[entity_spec.key]] = row
     state.numbers.setdefault(entity, entity_spec.first)
 
@@ -106,29 +113,49 @@ def _origins(
     return [({}, parent, index) for parent, size in zip(parents, counts, strict=True) for index in range(size)]
 
 
-def _fill(
-    spec: ServiceSpec, fields: dict[str, FieldSpec], preset: Row, row: Row, scope: Names, state: State, where: str
-) -> None:
-    def put(name: str, value: JsonValue) -> None:
-        row[name] = coerce(spec, fields[name], value, f"{where}.{name}")
+class Plan(NamedTuple):
+    """How to fill rows of some fields: literals first, then groups of expressions, each before a list (or "")."""
 
+    fields: Mapping[str, FieldSpec]
+    literals: tuple[tuple[str, Any], ...]
+    groups: tuple[tuple[tuple[tuple[str, str], ...], str], ...]
+
+
+def _plan(fields: Mapping[str, FieldSpec], preset: Collection[str]) -> Plan:
+    literals: list[tuple[str, Any]] = []
+    groups: list[tuple[tuple[tuple[str, str], ...], str]] = []
     pending: list[tuple[str, str]] = []
     for name, field in fields.items():
-        source, literal = ("", preset[name]) if name in preset else _seed_source(spec, field)
+        if name in preset:
+            continue
+        source, literal = _seed_source(field)
         if source:
             pending.append((name, source))
-            continue
-        fill_row(tuple(pending), put, scope)
-        pending.clear()
-        if field.items and name not in preset:
-            literal = _list_items(spec, field, scope, state, f"{where}.{name}")
-        put(name, literal)
-    fill_row(tuple(pending), put, scope)
+        elif field.items:
+            groups.append((tuple(pending), name))
+            pending = []
+        else:
+            literals.append((name, literal))
+    return Plan(fields, tuple(literals), (*groups, (tuple(pending), "")))
 
 
-def _seed_source(spec: ServiceSpec, field: FieldSpec) -> tuple[str, Any]:
+def _fill(spec: ServiceSpec, plan: Plan, preset: Row, row: Row, scope: Names, where: str) -> None:
+    def put(name: str, value: Any) -> None:
+        row[name] = coerce(spec, plan.fields[name], value, f"{where}.{name}")
+
+    for name, value in (*preset.items(), *plan.literals):
+        put(name, value)
+    for fields, list_name in plan.groups:
+        fill_row(fields, put, scope)
+        if list_name:
+            put(list_name, _list_items(spec, plan.fields[list_name], scope, f"{where}.{list_name}"))
+
+
+def _seed_source(field: FieldSpec) -> tuple[str, Any]:
     if field.seed is not None:
         return literal_or_expression(field, field.seed)
+    if field.items:
+        return "", None
     if field.seed_last:
         return "", _placeholder(field)
     if field.ref:
@@ -136,7 +163,7 @@ def _seed_source(spec: ServiceSpec, field: FieldSpec) -> tuple[str, Any]:
         return f"pick('{entity}').{name}", None
     if field.nullable:
         return "", None
-    return (f"choice({list(field.enum)!r})", None) if field.enum else ("", copy_json(field.default))
+    return (f"choice({list(field.enum)!r})", None) if field.enum else ("", field.default)
 
 
 def _placeholder(field: FieldSpec) -> JsonValue:
@@ -146,13 +173,14 @@ def _placeholder(field: FieldSpec) -> JsonValue:
     return field.enum[0] if field.enum else zeros.get(field.type, "")
 
 
-def _list_items(spec: ServiceSpec, field: FieldSpec, scope: Names, state: State, where: str) -> list[Row]:
+def _list_items(spec: ServiceSpec, field: FieldSpec, scope: Names, where: str) -> list[Row]:
     size = field.count if isinstance(field.count, int) else int(evaluate(field.count, scope))
     items: list[Row] = []
+    plan = _plan(field.items, ())
     for index in range(size):
         item: Row = {}
         inner = {**scope, "item": item, "index": index, "pick": _fresh_pick(scope, items)}
-        _fill(spec, field.items, {}, item, inner, state, where)
+        _fill(spec, plan, {}, item, inner, where)
         items.append(item)
     return items
 
@@ -179,6 +207,6 @@ def _settle(spec: ServiceSpec, entity: str, entity_spec: EntitySpec, state: Stat
     for row in state.tables[entity].values():
 
         def put(name: str, value: JsonValue, row: Row = row) -> None:
-            row[name] = coerce(spec, entity_spec.fields[name], value, f"{spec.name}.yaml: {entity}.{name}")
+            row[name] = coerce(spec, entity_spec.fields[name], value, f"{entity}.{name}")
 
         fill_row(fields, put, {**names, "row": row})

@@ -1,6 +1,5 @@
 """The rows of one service, copy-on-write: a draft shares every table and row it does not touch."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,8 +29,10 @@ class State:
 
     def rows(self, entity: str, **equals: JsonValue) -> list[Row]:
         """The rows of an entity whose fields equal the given values, in order of creation."""
-        found: Iterable[Row] = self._table(entity).values()
-        return [row for row in found if all(row[name] == value for name, value in equals.items())]
+        found = list(self._table(entity).values())
+        for name, value in equals.items():
+            found = [row for row in found if row[name] == value]
+        return found
 
     def get(self, entity: str, key: str) -> Row | None:
         """The row of that key, or None."""

@@ -42,7 +42,7 @@ def listing(value: object) -> str:
 
 
 def names(server: McpServer) -> list[str]:
-    return [tool["name"] for tool in asyncio.run(list_server_tools(server, 30)) if isinstance(tool, dict)]  # type: ignore[misc]
+    return [tool["name"] for tool in asyncio.run(list_server_tools(server, 30)) if isinstance(tool, dict)]
 
 
 def test_a_time_server_nobody_here_wrote_is_listed() -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import pytest
@@ -31,16 +32,24 @@ def open_docker(limits: Limits) -> Sandbox:
     return DockerSandbox(Settings().sandbox_image, limits)
 
 
-def open_or_skip(open_backend: Open) -> Open:
-    """The same opener, after it has worked once."""
+@contextmanager
+def opener(open_backend: Open) -> Iterator[Open]:
+    """The backend, once it has worked; closes at the end all that was opened."""
+    opened: list[Sandbox] = []
+
+    def open_and_note(limits: Limits) -> Sandbox:
+        opened.append(open_backend(limits))
+        return opened[-1]
+
     try:
-        sandbox = open_backend(LIMITS)
-        result = asyncio.run(sandbox.run_python("print('up')"))
+        result = asyncio.run(open_and_note(LIMITS).run_python("print('up')"))
     except SandboxError as error:
         unavailable(str(error))
     if result.stdout != "up\n":
-        unavailable(f"{sandbox.name} runs nothing here: {result.stderr.strip()}")
-    return open_backend
+        unavailable(f"{opened[0].name} runs nothing here: {result.stderr.strip()}")
+    yield open_and_note
+    for sandbox in opened:
+        asyncio.run(sandbox.close())
 
 
 @pytest.fixture(scope="session")
@@ -56,22 +65,24 @@ def hasty() -> Limits:
 
 
 @pytest.fixture(scope="session")
-def bubblewrap() -> Open:
+def bubblewrap() -> Iterator[Open]:
     """Opens bubblewrap."""
-    return open_or_skip(BubblewrapSandbox)
+    with opener(BubblewrapSandbox) as open_backend:
+        yield open_backend
 
 
 @pytest.fixture(scope="session")
-def docker() -> Open:
+def docker() -> Iterator[Open]:
     """Opens Docker."""
-    return open_or_skip(open_docker)
+    with opener(open_docker) as open_backend:
+        yield open_backend
 
 
 @pytest.fixture(scope="session", params=["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)])
 def backend(request: pytest.FixtureRequest) -> Open:
     """Opens either backend."""
-    opener: Open = request.getfixturevalue(request.param)
-    return opener
+    open_backend: Open = request.getfixturevalue(request.param)
+    return open_backend
 
 
 @pytest.fixture(scope="session")

@@ -102,10 +102,16 @@ def test_a_huge_file_is_refused(sandbox: Sandbox, limits: Limits) -> None:
     assert "File too large" in result.stderr
 
 
-@pytest.mark.parametrize("folder", ["/work", "/tmp"])
-def test_the_workspace_fills_up(sandbox: Sandbox, folder: str) -> None:
-    code = f"for n in range(12):\n    open(f'{folder}/{{n}}', 'wb').write(bytes(1 << 20))"
-    assert "No space left" in run(sandbox, code).stderr
+def test_the_workspace_fills_up(sandbox: Sandbox) -> None:
+    code = """
+for folder in ("/work", "/tmp"):
+    try:
+        for n in range(12):
+            open(f"{folder}/{n}", "wb").write(bytes(1 << 20))
+    except OSError as error:
+        print(folder, error.strerror)
+"""
+    assert run(sandbox, code).stdout == "/work No space left on device\n/tmp No space left on device\n"
 
 
 def test_open_files_are_limited(sandbox: Sandbox, limits: Limits) -> None:
@@ -137,8 +143,8 @@ def test_shadow_cannot_be_read(sandbox: Sandbox) -> None:
 def test_host_files_are_not_there(sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hunter2")
     repository = Path(__file__).parents[2]
-    for path in (tmp_path / "secret", repository, Path.home() / ".ssh", Path("/var/run/docker.sock")):
-        assert run(sandbox, f"import os\nprint(os.path.exists({str(path)!r}))").stdout == "False\n"
+    paths = [str(tmp_path / "secret"), str(repository), str(Path.home() / ".ssh"), "/var/run/docker.sock"]
+    assert run(sandbox, f"import os\nprint([os.path.exists(path) for path in {paths}])").stdout == f"{[False] * 4}\n"
 
 
 def test_the_host_environment_is_not_there(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,11 +158,16 @@ def test_host_processes_are_not_there(sandbox: Sandbox) -> None:
     assert "No such process" in run(sandbox, f"import os\nos.kill({os.getpid()}, 0)").stderr
 
 
-@pytest.mark.parametrize("folder", ["/", "/usr", "/usr/lib", "/dev", "/etc"])
-def test_the_root_is_read_only(sandbox: Sandbox, folder: str) -> None:
-    result = run(sandbox, f"open('{folder.rstrip('/')}/mine', 'w')")
-    assert result.exit_code == 1
-    assert result.stderr.strip().splitlines()[-1].split(":")[0] in ("OSError", "PermissionError", "FileNotFoundError")
+def test_the_root_is_read_only(sandbox: Sandbox) -> None:
+    code = """
+for folder in ("", "/usr", "/usr/lib", "/usr/local", "/dev", "/etc", "/home"):
+    try:
+        print(open(f"{folder}/mine", "w"))
+    except OSError:
+        pass
+"""
+    result = run(sandbox, code)
+    assert (result.exit_code, result.stdout) == (0, "")
 
 
 def test_nobody_cannot_become_root(sandbox: Sandbox) -> None:

@@ -14,7 +14,7 @@ from tdscaling_assets.sandbox.protocol import ExecResult, Sandbox
 from tdscaling_assets.sandbox.select import open_sandbox, probe_sandboxes
 from tdscaling_assets.settings import Settings
 
-NO_ENGINE = "unix:///nonexistent/engine.sock"
+NO_ENGINE = "tcp://127.0.0.1:1"
 
 Open = Callable[[Limits], Sandbox]
 
@@ -36,7 +36,9 @@ def test_docker_without_an_engine_says_what_to_do(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.docker
 def test_auto_prefers_docker(docker: Open) -> None:
-    assert open_sandbox(Settings(sandbox="auto")).name.startswith("docker")
+    sandbox = open_sandbox(Settings(sandbox="auto"))
+    asyncio.run(sandbox.close())
+    assert sandbox.name.startswith("docker")
 
 
 @pytest.mark.docker

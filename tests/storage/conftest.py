@@ -1,6 +1,7 @@
 """A temporary home, one rich record per table, and the databases to try them on."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +23,23 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home", catalog="", lake_data="")
 
 
+@pytest.fixture(scope="session")
+def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("template")
+    Lake.open(Settings(home=home, catalog="", lake_data="")).close()
+    return home
+
+
 @pytest.fixture
-def lake(settings: Settings) -> Iterator[Lake]:
-    with Lake.open(settings) as lake:
+def stored(settings: Settings, _template: Path) -> Settings:
+    """A home that already holds an empty lake."""
+    shutil.copytree(_template, settings.home)
+    return settings
+
+
+@pytest.fixture
+def lake(stored: Settings) -> Iterator[Lake]:
+    with Lake.open(stored) as lake:
         yield lake
 
 

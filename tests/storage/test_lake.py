@@ -29,8 +29,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """An empty lake, attached read-only."""
     settings = Settings(home=tmp_path_factory.mktemp("read"), catalog="", lake_data="")
     Lake.open(settings).close()
-    with Lake.open(settings, read_only=True) as lake:
-        yield lake
+    with Lake.open(settings, read_only=True) as reader:
+        yield reader
 
 
 def metrics(batch: str, *names: str, value: float = 1.0) -> pl.DataFrame:
@@ -86,12 +86,12 @@ def test_columns_are_matched_by_name_not_by_place(shared: Lake) -> None:
     assert shared.read("diversity_report", batch="r05-b01", columns=["metric", "value"]).rows() == [("m", 4.5)]
 
 
-def test_a_failing_write_changes_no_table(lake: Lake, trajectory: Trajectory) -> None:
+def test_a_failing_write_changes_no_table(lake: Lake, settings: Settings, trajectory: Trajectory) -> None:
     first = {"diversity_report": metrics(BATCH, "kept")}
     lake.write(first, batch=BATCH, message="first")
-    data = Path(str(lake.query("SELECT value FROM lake.options() WHERE option_name = 'data_path'")["value"][0]))
-    (data / "main" / "raw_trajectories").mkdir(parents=True)
-    (data / "main" / "raw_trajectories" / f"batch={BATCH}").write_text("in the way")
+    folder = settings.home / "lake" / "data" / "main" / "raw_trajectories"
+    folder.mkdir(parents=True)
+    (folder / f"batch={BATCH}").write_text("in the way")
     second = {
         "diversity_report": metrics(BATCH, "lost"),
         "raw_trajectories": to_frame("raw_trajectories", [trajectory]),
@@ -167,9 +167,9 @@ def test_no_row_is_inlined_into_the_catalog(lake: Lake, trajectory: Trajectory, 
     assert len(list(folder.glob("*.parquet"))) == 1
 
 
-def test_a_home_that_moves_keeps_its_rows(settings: Settings, tmp_path: Path) -> None:
-    with Lake.open(settings) as lake:
-        lake.write({"diversity_report": metrics(BATCH, "m")}, batch=BATCH, message="before")
+def test_a_home_that_moves_keeps_its_rows(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    lake.write({"diversity_report": metrics(BATCH, "m")}, batch=BATCH, message="before")
+    lake.close()
     settings.home.rename(tmp_path / "elsewhere")
     moved = settings.model_copy(update={"home": tmp_path / "elsewhere"})
     assert execute_read(moved, "SELECT metric FROM diversity_report")["metric"].to_list() == ["m"]

@@ -1,0 +1,236 @@
+"""`tds`: the command line. Thin: each command calls the core function or runs the Dagster job that the UI runs."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tdscaling_assets.errors import ConfigError, TdsError
+from tdscaling_assets.settings import Settings, load_settings
+
+app = typer.Typer(
+    help="Diverse, checked tool-use trajectories. Settings are TDS_* environment variables.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+services_app = typer.Typer(help="The built-in business services.", no_args_is_help=True)
+teacher_commands = typer.Typer(help="The scripted teacher as an endpoint.", no_args_is_help=True)
+sandbox_app = typer.Typer(help="The sandbox of the code tool.", no_args_is_help=True)
+app.add_typer(services_app, name="services")
+app.add_typer(teacher_commands, name="teacher")
+app.add_typer(sandbox_app, name="sandbox")
+
+console = Console()
+
+Size = Annotated[int | None, typer.Option("--size", min=1, help="Blueprints in the batch (TDS_BATCH_SIZE).")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random (TDS_SEED).")]
+
+
+def main() -> None:
+    """Run a command; a failure that a person can act on is one sentence on standard error and exit code 1."""
+    try:
+        app()
+    except TdsError as error:
+        sys.exit(f"tds: {error}")
+    except KeyboardInterrupt:
+        print("tds: interrupted; finished conversations are kept, run the command again to resume", file=sys.stderr)
+        sys.exit(130)
+
+
+@app.command()
+def demo(size: Size = None, seed: Seed = None) -> None:
+    """Catalog, then batches until a plateau starts a new round, then the figures and where everything is."""
+    from tdscaling_assets.commands.demo import run_demo
+
+    run_demo(load_settings(), {"batch_size": size, "seed": seed}, console)
+
+
+@app.command()
+def catalog() -> None:
+    """Read the sources and build tool catalog, tool graph and business clusters."""
+    from tdscaling_assets.defs.run import open_instance, run_catalog
+
+    settings = _checked(load_settings())
+    run_catalog(open_instance(settings), {})
+    console.print("Catalog, graph and clusters are up to date. Next: tds batch")
+
+
+@app.command()
+def batch(size: Size = None, seed: Seed = None) -> None:
+    """Run the next batch of the newest round; an unfinished one is resumed."""
+    from tdscaling_assets.defs.run import open_instance, run_next_batch
+
+    settings = _checked(load_settings(), needs_catalog=True)
+    key = run_next_batch(open_instance(settings), settings, {"batch_size": size, "seed": seed})
+    _print_batch(settings, key)
+
+
+@app.command("round")
+def round_(size: Size = None, seed: Seed = None) -> None:
+    """Run the first batch of a new round, planned from what has been kept so far."""
+    from tdscaling_assets.defs.run import open_instance, run_next_round
+
+    settings = _checked(load_settings(), needs_catalog=True)
+    key = run_next_round(open_instance(settings), settings, {"batch_size": size, "seed": seed})
+    _print_batch(settings, key)
+
+
+@app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(help="One SQL statement; tables have bare names.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array of rows, nothing else.")] = False,
+) -> None:
+    """Query the lake, read-only; without a query, print the line that attaches it in any DuckDB client."""
+    from tdscaling_assets.storage.attach import attach_statement
+    from tdscaling_assets.storage.lake import execute_read
+
+    settings = load_settings()
+    if query is None:
+        print(attach_statement(settings))
+        return
+    frame = execute_read(settings, query)
+    if as_json:
+        print(json.dumps(frame.to_dicts(), default=str, ensure_ascii=False))
+    else:
+        from tdscaling_assets.commands.terminal import print_frame
+
+        print_frame(frame, console)
+
+
+@app.command()
+def report() -> None:
+    """Write the HTML report anew from the lake and print its path."""
+    from tdscaling_assets.defs.report import read_report
+    from tdscaling_assets.report.page import write_report
+    from tdscaling_assets.storage.lake import Lake
+
+    settings = load_settings()
+    with Lake.open(settings, read_only=True) as lake:
+        print(write_report(settings.home / "report" / "index.html", read_report(lake, settings)))
+
+
+@app.command()
+def export(name: Annotated[str, typer.Option(help="Folder under export/.")] = "latest") -> None:
+    """Write the training set as OpenAI messages, ShareGPT and Parquet, with a dataset card."""
+    from tdscaling_assets.defs.training import export_training_set
+    from tdscaling_assets.storage.lake import Lake
+
+    settings = load_settings()
+    with Lake.open(settings, read_only=True) as lake:
+        summary = export_training_set(lake, settings, name)
+    print(f"{summary.exported} trajectories in {summary.folder}, {len(summary.refused)} refused")
+
+
+@app.command()
+def study(
+    budget: Annotated[str, typer.Option(help="Kept trajectories at which the arms are compared.")] = "200,400",
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array of rows, nothing else.")] = False,
+) -> None:
+    """Compare volume (round 1's plan kept) with diversity (the loop) at equal numbers of kept trajectories."""
+    from tdscaling_assets.commands.study import run_study
+    from tdscaling_assets.commands.terminal import print_frame
+
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in budget.split(",")):
+        raise ConfigError(f"--budget is {budget!r}: give numbers of trajectories such as 200,400")
+    frame = run_study(load_settings(), sorted({int(part) for part in budget.split(",")}), seeds)
+    if as_json:
+        print(json.dumps(frame.to_dicts()))
+    else:
+        print_frame(frame, console)
+
+
+@app.command()
+def measure(
+    path: Annotated[Path, typer.Argument(help="JSONL (or .gz) with `messages` in OpenAI's format, maybe `domain`.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array of rows, nothing else.")] = False,
+) -> None:
+    """Diversity metrics of anybody's dataset of conversations."""
+    from tdscaling_assets.commands.foreign import measure_file
+    from tdscaling_assets.commands.terminal import print_frame
+
+    frame = measure_file(path, load_settings())
+    if as_json:
+        print(json.dumps(frame.to_dicts()))
+    else:
+        print_frame(frame, console)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what works on this machine, and what to do about what does not."""
+    from tdscaling_assets.commands.doctor import examine
+
+    findings = examine(load_settings())
+    for finding in findings:
+        mark = "[green]ok[/]" if finding.ok else "[red]no[/]" if finding.needed else "[yellow]--[/]"
+        console.print(f"{mark}  {finding.name:<12} {finding.detail}", highlight=False)
+    if any(not finding.ok and finding.needed for finding in findings):
+        raise typer.Exit(1)
+
+
+@services_app.command("list")
+def services_list() -> None:
+    """Names, domains and tools of the built-in services."""
+    from tdscaling_assets.services.spec import load_services, service_tools
+
+    for spec in load_services().values():
+        names = [str(tool["name"]) for tool in service_tools(spec)]
+        console.print(f"[bold]{spec.name}[/]  {spec.domain}, {len(names)} tools: {', '.join(names)}", highlight=False)
+
+
+@services_app.command("serve")
+def services_serve(name: str, seed: Seed = None) -> None:
+    """Serve one built-in service as an MCP server over stdio."""
+    from tdscaling_assets.services.server import serve_stdio
+    from tdscaling_assets.services.spec import load_services
+
+    if name not in load_services():
+        raise ConfigError(f"there is no service {name!r}: use one of {', '.join(load_services())}")
+    serve_stdio(name, seed if seed is not None else load_settings().seed)
+
+
+@teacher_commands.command("serve")
+def teacher_serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8765,
+    compliance: Annotated[float | None, typer.Option(min=0, max=1, help="TDS_COMPLIANCE.")] = None,
+) -> None:
+    """Serve the scripted teacher as an OpenAI-compatible endpoint."""
+    from tdscaling_assets.llm.server import serve_teacher
+
+    console.print(f"http://{host}:{port}/v1  (use TDS_MODEL=openai/teacher TDS_MODEL_BASE_URL=... OPENAI_API_KEY=none)")
+    serve_teacher(host, port, load_settings().compliance if compliance is None else compliance)
+
+
+@sandbox_app.command("build")
+def sandbox_build(
+    rootfs: Annotated[bool, typer.Option("--rootfs", help="From Debian packages, without a registry.")] = False,
+) -> None:
+    """Build the Docker image of the code tool."""
+    from tdscaling_assets.sandbox.image import build_image
+
+    print(build_image(load_settings(), rootfs=rootfs))
+
+
+def _checked(settings: Settings, needs_catalog: bool = False) -> Settings:
+    """The settings, after the checks that are better made before a run starts."""
+    from tdscaling_assets.llm.roles import open_models
+    from tdscaling_assets.storage.lake import Lake
+
+    open_models(settings)
+    with Lake.open(settings) as lake:
+        if needs_catalog and lake.read("business_clusters", columns=["cluster_id"]).is_empty():
+            raise ConfigError(f"{settings.home} has no business clusters yet: run `tds catalog` first")
+    return settings
+
+
+def _print_batch(settings: Settings, key: str) -> None:
+    from tdscaling_assets.commands.terminal import print_batches
+
+    print_batches(settings, console)
+    console.print(f"Batch {key} is done. The report is {settings.home / 'report' / 'index.html'}")

@@ -1,0 +1,45 @@
+"""Frames and figures in, tables on a terminal out."""
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from tdscaling_assets.settings import Settings
+from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.queries import metric_history
+from tdscaling_assets.storage.summaries import counts_per_batch
+
+SHOWN = {
+    "acceptance_rate": "acceptance",
+    "h_dom": "h_dom (bits)",
+    "h_mode": "h_mode (bits)",
+    "effective_modes": "eff. modes",
+    "cac_mean": "CAC mean",
+}
+
+
+def print_frame(frame: pl.DataFrame, console: Console) -> None:
+    """The whole frame; on a terminal long values wrap, in a pipe nothing is cut."""
+    table = Table(*frame.columns)
+    for row in frame.iter_rows():
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
+    wide = console if console.is_terminal else Console(width=10_000)
+    wide.print(table, highlight=False, markup=False)
+
+
+def print_batches(settings: Settings, console: Console) -> None:
+    """One row per batch: what was made, kept, and how diverse the batch is."""
+    with Lake.open(settings, read_only=True) as lake:
+        metrics = metric_history(lake, "batch").pivot("metric", index="batch", values="value")
+        counts = counts_per_batch(lake)
+    rows = counts.join(metrics, on="batch", how="left", maintain_order="left")
+    table = Table("batch", "raw", "kept", *SHOWN.values(), title="Metrics of each batch alone")
+    for row in rows.iter_rows(named=True):
+        figures = [row.get(name) for name in SHOWN]
+        table.add_row(
+            row["batch"],
+            str(row["raw"]),
+            str(row["kept"]),
+            *("-" if value is None else f"{value:.2f}" for value in figures),
+        )
+    console.print(table)

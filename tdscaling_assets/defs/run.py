@@ -1,0 +1,82 @@
+"""Runs of the two jobs from a terminal: on the same Dagster instance as the UI, so they are seen there."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+
+from tdscaling_assets.defs import build_defs
+from tdscaling_assets.defs.automation import batch_to_run, read_decision, read_reported
+from tdscaling_assets.defs.tables import batches
+from tdscaling_assets.errors import ConfigError
+from tdscaling_assets.evolution.keys import newest, next_round
+from tdscaling_assets.evolution.plateau import NewRound, Wait
+from tdscaling_assets.settings import Settings
+
+PACKAGE = Path(__file__).resolve().parents[1]
+Overrides = Mapping[str, str | int | float | None]
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The instance under DAGSTER_HOME, else under the home; its folder and dagster.yaml are made where missing."""
+    home = Path(os.environ.get("DAGSTER_HOME") or settings.home / "dagster").resolve()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        config = home / "dagster.yaml"
+        if not config.exists():
+            config.write_text(_instance_config().read_text(encoding="utf-8"), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {home} ({error.strerror}): set TDS_HOME to a folder you can write") from error
+    os.environ["DAGSTER_HOME"] = str(home)
+    return dg.DagsterInstance.get()
+
+
+def run_catalog(instance: dg.DagsterInstance, overrides: Overrides) -> None:
+    """Materialize tool_catalog, tool_graph and business_clusters."""
+    _run("catalog", instance, None, overrides)
+
+
+def run_next_batch(instance: dg.DagsterInstance, settings: Settings, overrides: Overrides) -> str:
+    """Run the batch that is due, the unfinished newest one or the next; returns its key."""
+    return run_batch(instance, batch_to_run(known_batches(instance, settings), read_reported(settings)), overrides)
+
+
+def run_next_round(instance: dg.DagsterInstance, settings: Settings, overrides: Overrides) -> str:
+    """Run the first batch of a new round; returns its key. ConfigError while the newest batch is unfinished."""
+    keys = known_batches(instance, settings)
+    last = newest(keys)
+    if last is not None and last not in read_reported(settings):
+        raise ConfigError(f"batch {last} has no report yet: finish it with `tds batch` before starting a round")
+    return run_batch(instance, next_round(keys), overrides)
+
+
+def run_batch(instance: dg.DagsterInstance, key: str, overrides: Overrides) -> str:
+    """Materialize every asset of this batch; returns its key."""
+    instance.add_dynamic_partitions(batches.name or "", [key])
+    _run("synthesis", instance, key, overrides)
+    return key
+
+
+def decide(instance: dg.DagsterInstance, settings: Settings) -> NewRound | Wait:
+    """What the sensor would do now."""
+    return read_decision(settings, known_batches(instance, settings))
+
+
+def known_batches(instance: dg.DagsterInstance, settings: Settings) -> list[str]:
+    """Batches that Dagster or the lake knows of; the instance learns of those it missed."""
+    keys = {*instance.get_dynamic_partitions(batches.name or ""), *read_reported(settings)}
+    instance.add_dynamic_partitions(batches.name or "", sorted(keys))
+    return sorted(keys)
+
+
+def _run(job: str, instance: dg.DagsterInstance, key: str | None, overrides: Overrides) -> None:
+    given = {name: value for name, value in overrides.items() if value is not None}
+    config = {"loggers": {"console": {"config": {}}}, "resources": {"system": {"config": given}}}
+    build_defs().resolve_job_def(job).execute_in_process(instance=instance, run_config=config, partition_key=key)
+
+
+def _instance_config() -> Path:
+    """dagster.yaml beside the package in a checkout, inside it in a wheel."""
+    beside = PACKAGE.parent / "dagster.yaml"
+    return beside if beside.exists() else PACKAGE / "dagster.yaml"
