@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     compliance: float = Field(0.95, ge=0, le=1, description="Probability that the scripted teacher follows a hint.")
 
     # synthesis
-    batch_size: int = Field(200, ge=1, description="Blueprints per batch.")
+    batch_size: int = Field(220, ge=1, description="Blueprints per batch.")
     seed: int = Field(7, ge=0, description="Seed of everything random.")
     clusters: int = Field(400, ge=1, description="Most business clusters to select.")
     concurrency: int = Field(16, ge=1, description="Conversations in flight.")

@@ -41,11 +41,12 @@ def plan_batch(
     made: dict[str, Blueprint] = {}
     rejected: list[RejectedBlueprint] = []
     for place in range(settings.batch_size):
+        world_seed = random.Random(digest(settings.seed, batch, place)).getrandbits(32)
         for attempt in range(ATTEMPTS):
             rng = random.Random(digest(settings.seed, batch, place, attempt))
             cluster = draw_cluster(plan.domain_weights, library.clusters, rng)
             try:
-                blueprint = _attempt(plan, batch, cluster, library, parents, settings, rng)
+                blueprint = _attempt(plan, batch, cluster, library, parents, world_seed, settings, rng)
             except DryRunError as error:
                 rejected.append(_reject(batch, cluster, f"{place}-{attempt}", error))
                 continue
@@ -90,13 +91,14 @@ def _attempt(
     cluster: BusinessCluster,
     library: Library,
     parents: Sequence[Blueprint],
+    world_seed: int,
     settings: Settings,
     rng: random.Random,
 ) -> Blueprint:
     if parents and rng.random() < PARENT_SHARE:
         start = _descend(rng.choice(parents), batch, rng)
     else:
-        start = draw_blueprint(cluster, batch, library, rng)
+        start = draw_blueprint(cluster, batch, library, rng, world_seed)
     rehearsal = rehearse(start, library, settings.cac)
     rehearsal = _evolve_to_target(rehearsal, plan, library, settings, rng)
     fault = find_fault(rehearsal.blueprint, library)

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from tdscaling_assets.blueprints.binding import Known, bind
 from tdscaling_assets.blueprints.library import Library, purpose
-from tdscaling_assets.blueprints.rehearsal import DryRunError, run_step
+from tdscaling_assets.blueprints.rehearsal import DryRunError, Rehearsal, run_step
 from tdscaling_assets.schema import Blueprint, BusinessCluster, JsonObject, Step, Turn, digest
 
 TurnKind = Literal["request", "inform", "approve", "pivot"]
@@ -18,7 +18,9 @@ REPORTED = 3
 """Most values that an answer reports."""
 
 
-def draw_blueprint(cluster: BusinessCluster, batch: str, library: Library, rng: random.Random) -> Blueprint:
+def draw_blueprint(
+    cluster: BusinessCluster, batch: str, library: Library, rng: random.Random, world_seed: int
+) -> Blueprint:
     """A runnable blueprint of one request. Raises DryRunError when this draw does not run."""
     chain = draw_chain(cluster, library, rng)
     seed = rng.getrandbits(32)
@@ -34,7 +36,7 @@ def draw_blueprint(cluster: BusinessCluster, batch: str, library: Library, rng: 
         goal="",
         tool_ids=cluster.tool_ids,
         services=services,
-        world_seed=rng.getrandbits(32),
+        world_seed=world_seed,
         facts={},
         steps=(),
         turns=(),
@@ -89,17 +91,30 @@ def draw_chain(cluster: BusinessCluster, library: Library, rng: random.Random) -
     return chain
 
 
-def _link(producer_id: str, consumer_id: str, library: Library) -> str | None:
-    """The parameter along the strongest edge between two tools of a chain."""
-    edges = [edge for edge in library.edges_into(consumer_id) if edge.producer_id == producer_id]
-    return max(edges, key=lambda edge: (edge.weight, edge.consumer_param)).consumer_param if edges else None
+def report_step(
+    rehearsal: Rehearsal, step: Step, facts: JsonObject, library: Library, rng: random.Random
+) -> tuple[str, ...]:
+    """What the answer tells of a new step, which runs once on the rehearsal's world. Raises DryRunError."""
+    draft = rehearsal.blueprint.model_copy(update={"facts": {**rehearsal.blueprint.facts, **facts}})
+    call = run_step(draft, step, rehearsal.outputs, library, rehearsal.world)
+    return report_paths(step.step_id, call.output, rng)
 
 
-def _intent(chain: Sequence[str], library: Library) -> str:
-    """What the user asks for: every change along the chain, and its end."""
-    tools = [library.tools[tool_id] for tool_id in chain]
-    asked = [tool for tool in tools[:-1] if tool.read_only is False] + tools[-1:]
-    return " and then ".join(dict.fromkeys(purpose(tool) for tool in asked))
+def with_turn(
+    blueprint: Blueprint,
+    index: int,
+    turns: tuple[Turn, ...],
+    step: Step | None = None,
+    facts: JsonObject | None = None,
+) -> Blueprint:
+    """The blueprint with turn `index` replaced by `turns`, and a step and facts added."""
+    return blueprint.model_copy(
+        update={
+            "turns": (*blueprint.turns[:index], *turns, *blueprint.turns[index + 1 :]),
+            "steps": (*blueprint.steps, step) if step else blueprint.steps,
+            "facts": {**blueprint.facts, **(facts or {})},
+        }
+    )
 
 
 def next_step_id(steps: Sequence[Step]) -> str:
@@ -120,6 +135,19 @@ def seal(blueprint: Blueprint) -> Blueprint:
     """The blueprint under its final id: a digest of batch, seed and topology."""
     content = blueprint.model_dump(mode="json", exclude={"blueprint_id", "title", "persona", "goal"})
     return blueprint.model_copy(update={"blueprint_id": f"bp_{digest(content)}"})
+
+
+def _link(producer_id: str, consumer_id: str, library: Library) -> str | None:
+    """The parameter along the strongest edge between two tools of a chain."""
+    edges = [edge for edge in library.edges_into(consumer_id) if edge.producer_id == producer_id]
+    return max(edges, key=lambda edge: (edge.weight, edge.consumer_param)).consumer_param if edges else None
+
+
+def _intent(chain: Sequence[str], library: Library) -> str:
+    """What the user asks for: every change along the chain, and its end."""
+    tools = [library.tools[tool_id] for tool_id in chain]
+    asked = [tool for tool in tools[:-1] if tool.read_only is False] + tools[-1:]
+    return " and then ".join(dict.fromkeys(purpose(tool) for tool in asked))
 
 
 def _scalar_paths(value: JsonValue, prefix: str, depth: int = 0) -> list[str]:

@@ -5,7 +5,7 @@ import sys
 
 import dagster as dg
 
-_TOLD = {"STEP_START", "ASSET_CHECK_EVALUATION"}
+_TOLD = {"STEP_SUCCESS", "ASSET_CHECK_EVALUATION"}
 
 
 class TerseFormatter(logging.Formatter):
@@ -21,8 +21,12 @@ class TerseFormatter(logging.Formatter):
 
 class _Told(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        event = getattr(record, "dagster_meta", {}).get("dagster_event")
-        return event is None or event.event_type_value in _TOLD
+        meta = getattr(record, "dagster_meta", {})
+        event = meta.get("dagster_event")
+        if event is None:
+            return record.levelno >= logging.INFO
+        is_check_step = str(meta.get("step_key", "")).endswith("nothing_dropped")
+        return event.event_type_value in _TOLD and not (is_check_step and event.event_type_value == "STEP_SUCCESS")
 
 
 @dg.logger
@@ -33,6 +37,6 @@ def terse_console(context: dg.InitLoggerContext) -> logging.Logger:
     handler.addFilter(_Told())
     logger = logging.getLogger("tds.run")
     logger.handlers = [handler]
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)
     logger.propagate = False
     return logger
