@@ -3,5 +3,7 @@
 conversation.py   the loop: one blueprint → one trajectory, sound or failed
 guidance.py       where the conversation stands → the hint for whoever speaks next
 environment.py    a tool call → its observation: sandbox, built-in service, else a simulating model
+usage.py          what it cost
+progress.py       what has ended → a line to read
 batch.py          many conversations in flight, each handed over the moment it ends
 """

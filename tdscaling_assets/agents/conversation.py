@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tdscaling_assets.agents.environment import Environment, error
 from tdscaling_assets.agents.guidance import OffPlanError, Progress, assistant_hint, user_hint
+from tdscaling_assets.agents.usage import add_usage
 from tdscaling_assets.errors import ModelError, SandboxError
 from tdscaling_assets.llm.protocol import ChatModel, ChatReply, ChatRequest
 from tdscaling_assets.measures import action_complexity, reasoning_labels, reasoning_mode
@@ -102,8 +103,6 @@ class Conversation:
                 observation = await self.environment.observe(call, self.messages)
             except ModelError as failure:
                 raise RoleError("environment", failure) from failure
-        if observation.usage is not None:
-            self.usage = add_usage(self.usage, observation.usage)
         self.messages.append(observation.message(call))
         if step is not None and observation.ok:
             self.progress.outputs[step.step_id] = observation.value
@@ -172,20 +171,6 @@ def open_conversation(blueprint: Blueprint, stage: Stage) -> Conversation:
     return Conversation(blueprint, stage, world, environment, Progress(blueprint), [system])
 
 
-def add_usage(total: Usage, more: Usage) -> Usage:
-    """Both together; the price is unknown as soon as one part's is."""
-    first = total.calls == 0
-    usd = None if more.usd is None or (total.usd is None and not first) else (total.usd or 0.0) + more.usd
-    return Usage(
-        prompt_tokens=total.prompt_tokens + more.prompt_tokens,
-        completion_tokens=total.completion_tokens + more.completion_tokens,
-        usd=usd,
-        model=more.model if first or total.model == more.model else "mixed",
-        calls=total.calls + more.calls,
-        seconds=total.seconds + more.seconds,
-    )
-
-
 def _trajectory(conversation: Conversation, failure: Failure | None) -> Trajectory:
     blueprint, stage = conversation.blueprint, conversation.stage
     messages = tuple(conversation.messages)
@@ -205,7 +190,7 @@ def _trajectory(conversation: Conversation, failure: Failure | None) -> Trajecto
         outcome="failed" if failure else "completed",
         failure=failure,
         final_digest=conversation.world.digest() if blueprint.expected_digest else None,
-        usage=conversation.usage,
+        usage=add_usage(conversation.usage, conversation.environment.spent),
         lineage=blueprint.lineage,
         seed=blueprint.seed,
         versions={

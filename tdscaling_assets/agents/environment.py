@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
-from tdscaling_assets.errors import ModelError
+from tdscaling_assets.agents.usage import add_usage
+from tdscaling_assets.errors import ModelError, SandboxError
 from tdscaling_assets.llm.protocol import ChatModel, ChatRequest
 from tdscaling_assets.prompts import render, with_guidance
 from tdscaling_assets.sandbox.protocol import Sandbox
@@ -18,12 +19,11 @@ ATTEMPTS = 2
 
 
 class Observation(Record):
-    """`value` is the tool's answer; `ok` is false when it is an error; `usage` is what simulating it cost."""
+    """`value` is the tool's answer; `ok` is false when it is an error; `simulated` when a model made it up."""
 
     ok: bool
     value: JsonValue
     simulated: bool = False
-    usage: Usage | None = None
 
     def message(self, call: ToolCall) -> Message:
         """The observation as the stored answer to the call."""
@@ -32,7 +32,7 @@ class Observation(Record):
 
 
 class Environment:
-    """The tools of one conversation, over one world."""
+    """The tools of one conversation, over one world. `spent` is what all simulations cost, failed ones included."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Environment:
         self._simulator = simulator
         self._settings = settings
         self._seed = seed
+        self.spent = Usage()
 
     async def observe(self, call: ToolCall, history: Sequence[Message]) -> Observation:
         """The call's observation. Raises ModelError when a simulation fails, SandboxError when no sandbox can run."""
@@ -61,7 +62,9 @@ class Environment:
         problem = next(Draft202012Validator(tool.input_schema).iter_errors(arguments), None)
         if problem is not None:
             return error(f"invalid_arguments: {problem.json_path}: {problem.message[:200]}")
-        if tool.executor == "sandbox" and self._sandbox is not None:
+        if tool.executor == "sandbox":
+            if self._sandbox is None:
+                raise SandboxError(f"{call.name} was called, but no sandbox is open: offer code only with a sandbox")
             result = await self._sandbox.run_python(str(arguments["code"]))
             return Observation(ok=result.exit_code == 0, value=result.observation())
         if tool.executor == "builtin":
@@ -94,9 +97,10 @@ class Environment:
                     seed=(self._seed + attempt) % 2**31,
                 )
             )
+            self.spent = add_usage(self.spent, reply.usage)
             value = _json_value(reply.content or "")
             if value is not None and Draft202012Validator(schema).is_valid(value):
-                return Observation(ok=True, value=value, simulated=True, usage=reply.usage)
+                return Observation(ok=True, value=value, simulated=True)
         raise ModelError("malformed", f"the simulation of {tool.tool_id} does not satisfy its output schema")
 
 

@@ -1,7 +1,12 @@
-"""A tool and what is known so far in, an argument for every parameter out: from an earlier output, or from the user."""
+"""A tool and what is known so far in, an argument for every parameter out: from an earlier output, or from the user.
+
+Values are chosen to fit together: those of one call come from one row where they can, and a reference names a thing
+that the tool would accept now.
+"""
 
 import random
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -16,6 +21,8 @@ OPTIONAL_SHARE = 0.2
 """Probability that an optional parameter is given."""
 FLOW_SHARE = 0.9
 """Probability that a value already known is used instead of a new one."""
+
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True)
@@ -36,40 +43,47 @@ def bind(
     rng: random.Random,
     *,
     linked: str | None = None,
+    feeder: str = "",
+    optional_share: float = OPTIONAL_SHARE,
 ) -> tuple[Step, JsonObject]:
-    """The step, and the facts that it adds. `linked` names a parameter that must take an earlier output.
+    """The step, and the facts that it adds. `linked` names a parameter that must take an earlier output, that of the
+    step `feeder` where one is named.
 
     Raises DryRunError when a parameter cannot get a value.
     """
+    needed = {*required(tool), linked}
+    given = [name for name in parameters(tool) if name in needed or rng.random() < optional_share]
     arguments: dict[str, Binding] = {}
     added: JsonObject = {}
-    needed = {*required(tool), linked}
-    for name in parameters(tool):
-        if name not in needed and rng.random() >= OPTIONAL_SHARE:
-            continue
-        flows = _flows(tool, name, known, library)
-        if name == linked and not flows:
-            raise DryRunError("broken_chain", f"no earlier step returned anything for {tool.tool_id}.{name}")
+    for name in sorted(given, key=lambda name: name != linked):
+        plausible = library.candidates(tool, name, world)
+        taken = [_value(binding, known, added) for binding in arguments.values()]
+        flows = [flow for flow in _flows(tool, name, known, library) if _value(flow, known, added) not in taken]
+        if name == linked:
+            flows = [flow for flow in flows if not feeder or flow.step == feeder]
+            if not flows:
+                raise DryRunError("broken_chain", f"no earlier step returned anything for {tool.tool_id}.{name}")
+        fact = known.facts.get(name)
         if flows and (name == linked or rng.random() < FLOW_SHARE):
-            arguments[name] = rng.choice(flows)
-            added |= _selector(arguments[name], known, added)
-        elif name in known.facts and rng.random() < FLOW_SHARE:
+            arguments[name] = rng.choice(_fitting(flows, plausible, list(arguments.values()), known))
+            added |= _selectors(arguments[name], known, added)
+        elif fact is not None and fact in plausible and fact not in taken and rng.random() < FLOW_SHARE:
             arguments[name] = Binding(kind="user", fact=name)
         else:
             value = library.sample(tool, name, world, rng)
-            if value is None:
+            if value is None or value == "":
                 raise DryRunError("no_value", f"nothing to give {tool.tool_id} for {name}")
-            fact = fresh_fact(name, value, {**known.facts, **added})
-            added[fact] = value
-            arguments[name] = Binding(kind="user", fact=fact)
-    return Step(step_id=step_id, tool_id=tool.tool_id, arguments=arguments), added
+            arguments[name] = Binding(kind="user", fact=fresh_fact(name, value, {**known.facts, **added}))
+            added[arguments[name].fact] = value
+    return Step(step_id=step_id, tool_id=tool.tool_id, arguments={name: arguments[name] for name in given}), added
 
 
 def fresh_fact(name: str, value: JsonValue, facts: JsonObject) -> str:
-    """A name for a fact that clashes with none: the parameter's own, else with a number."""
+    """A name for a fact that clashes with none: the parameter's own, else `other_` before it, else with a number."""
     candidate, number = name, 2
     while candidate in facts and facts[candidate] != value:
-        candidate, number = f"{name}_{number}", number + 1
+        candidate = f"other_{name}" if number == 2 else f"{name}_{number}"
+        number += 1
     return candidate
 
 
@@ -87,24 +101,60 @@ def _flows(tool: Tool, parameter: str, known: Known, library: Library) -> list[B
     ]
 
 
-def _selector(binding: Binding, known: Known, added: JsonObject) -> JsonObject:
-    """What the user says to single out one row of a list that has several: a telling value that only this row has."""
-    rows_path, index = _split_at_last_index(binding.path)
-    rows = value_at(known.outputs[binding.step], rows_path) if index is not None else None
-    if not isinstance(rows, list) or index is None or len(rows) < 2:
-        return {}
+def _fitting(
+    flows: list[Binding], plausible: list[JsonValue], chosen: Sequence[Binding], known: Known
+) -> list[Binding]:
+    """The flows that the tool would accept and that lie in the rows already chosen, as far as there are any."""
+    flows = [flow for flow in flows if value_at(known.outputs[flow.step], flow.path) in plausible] or flows
+    rows = [binding for binding in chosen if binding.kind == "output"]
+    return [flow for flow in flows if all(_same_row(flow, binding) for binding in rows)] or flows
+
+
+def _same_row(flow: Binding, other: Binding) -> bool:
+    """Whether one of two values lies in the row, or inside a row of the row, that holds the other."""
+    first, second = sorted((_row(flow.path), _row(other.path)), key=len)
+    return flow.step == other.step and second[: len(first)] == first
+
+
+def _row(path: str) -> list[str]:
+    """The path's parts up to its last index."""
+    parts = path.split(".")
+    return parts[: max((place + 1 for place, part in enumerate(parts) if part.isdecimal()), default=0)]
+
+
+def _value(binding: Binding, known: Known, added: JsonObject) -> JsonValue:
+    if binding.kind == "output":
+        return value_at(known.outputs[binding.step], binding.path)
+    return {**known.facts, **added}.get(binding.fact)
+
+
+def _selectors(binding: Binding, known: Known, added: JsonObject) -> JsonObject:
+    """What the user says to single out the row of each list on the way to a value, unless it has been said."""
+    told: JsonObject = {}
+    for rows, index in _lists_on_the_way(known.outputs[binding.step], binding.path):
+        facts = {**known.facts, **added, **told}
+        marks = _telling_marks(rows, index)
+        if marks and not any(value in facts.values() for _, value in marks):
+            name, value = marks[0]
+            told[fresh_fact(name, value, facts)] = value
+    return told
+
+
+def _lists_on_the_way(output: JsonValue, path: str) -> Iterator[tuple[list[JsonValue], int]]:
+    parts = path.split(".")
+    for place, part in enumerate(parts):
+        rows = value_at(output, ".".join(parts[:place])) if part.isdecimal() else None
+        if isinstance(rows, list) and len(rows) > 1:
+            yield rows, int(part)
+
+
+def _telling_marks(rows: list[JsonValue], index: int) -> list[tuple[str, JsonValue]]:
+    """Fields of the row whose text no other row has: words first, then dates, then identifiers."""
     row = rows[index]
+    marks: list[tuple[int, str, JsonValue]] = []
     for name, value in row.items() if isinstance(row, dict) else ():
         others = [other.get(name) for place, other in enumerate(rows) if place != index and isinstance(other, dict)]
-        if isinstance(value, str) and len(value) >= 3 and not name.endswith("_id") and value not in others:
-            return {fresh_fact(name, value, {**known.facts, **added}): value}
-    return {}
-
-
-def _split_at_last_index(path: str) -> tuple[str, int | None]:
-    """`orders.2.order_id` → orders, 2; a path without an index gives None."""
-    parts = path.split(".")
-    for place in range(len(parts) - 1, -1, -1):
-        if parts[place].isdecimal():
-            return ".".join(parts[:place]), int(parts[place])
-    return path, None
+        if isinstance(value, str) and len(value) >= 3 and value not in others:
+            rank = 2 if name.endswith("_id") or name == "id" else 1 if _MOMENT.match(value) else 0
+            marks.append((rank, name, value))
+    return [(name, value) for _, name, value in sorted(marks, key=lambda mark: mark[0])]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import JsonValue
 
 from tdscaling_assets.examples import example_value
+from tdscaling_assets.measures import is_read_only
 from tdscaling_assets.schema import BusinessCluster, JsonObject, Tool, ToolEdge
 from tdscaling_assets.services.spec import ServiceSpec
 from tdscaling_assets.services.world import World
@@ -54,11 +55,19 @@ class Library:
         """A fresh world of these services."""
         return World([self.services[name] for name in services], seed)
 
+    def writes(self, tool_id: str) -> bool:
+        """Whether the tool changes state, by its annotation, else by its name."""
+        return not is_read_only(tool_id, {tool_id: self.tools[tool_id].read_only})
+
+    def candidates(self, tool: Tool, parameter: str, world: World) -> list[JsonValue]:
+        """Values that the tool would accept now for a parameter that refers to something; none where that is unknown."""
+        return world.candidates(tool.server, tool.name, parameter) if tool.executor == "builtin" else []
+
     def sample(self, tool: Tool, parameter: str, world: World, rng: random.Random) -> JsonValue:
         """A value that a user of the tool might know for the parameter."""
         if tool.executor == "builtin":
             return world.sample(tool.server, tool.name, parameter, rng)
-        return example_value(parameters(tool)[parameter], parameter, rng)
+        return example_value(parameters(tool)[parameter], parameter, rng, root=tool.input_schema)
 
 
 def parameters(tool: Tool) -> dict[str, JsonObject]:

@@ -12,7 +12,7 @@ from tdscaling_assets.storage.queries import kept_blueprints, plan_of
 from tdscaling_assets.storage.rows import to_frame
 
 
-@table_asset("blueprints", "synthesis", deps=["business_clusters", "evolution_plan"])
+@table_asset("blueprints", deps=["business_clusters", "evolution_plan"])
 async def blueprints(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """Conversations laid out step by step and dry-run on a fresh world; refused ones are in `rejected_blueprints`."""
     settings, batch = system.settings(), context.partition_key

@@ -14,7 +14,7 @@ from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.rows import to_frame
 
 
-@table_asset("tool_catalog", "catalog", "mcp")
+@table_asset("tool_catalog", "mcp")
 async def tool_catalog(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """Every tool of every source in `sources.yaml`, normalised; what is not usable is in `rejected_tools` with why."""
     settings = system.settings()
@@ -33,7 +33,7 @@ async def tool_catalog(context: dg.AssetExecutionContext, system: System) -> dg.
         return store(lake, frames, batch=None, run_id=context.run_id, metadata=counts)
 
 
-@table_asset("tool_graph", "catalog", "networkx", deps=["tool_catalog"])
+@table_asset("tool_graph", "networkx", deps=["tool_catalog"])
 def tool_graph(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """Which tool's output can feed which tool's parameter, with the evidence for it."""
     with Lake.open(system.settings()) as lake:
@@ -45,7 +45,7 @@ def tool_graph(context: dg.AssetExecutionContext, system: System) -> dg.Material
         return store(lake, frames, batch=None, run_id=context.run_id, metadata=counts)
 
 
-@table_asset("business_clusters", "catalog", "networkx", deps=["tool_catalog", "tool_graph"])
+@table_asset("business_clusters", "networkx", deps=["tool_graph"])
 def business_clusters(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """Sets of 3-12 tools around one business purpose, in greedy maximum-coverage order."""
     settings = system.settings()

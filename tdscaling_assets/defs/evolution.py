@@ -18,7 +18,7 @@ from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.summaries import last_plan_before, outcomes_before, plan_of_round
 
 
-@table_asset("evolution_plan", "evolution", deps=["business_clusters"])
+@table_asset("evolution_plan", deps=["business_clusters"])
 def evolution_plan(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """Weights over domains, modes and operators for this batch's round; a round's later batches repeat its plan."""
     settings, batch = system.settings(), context.partition_key

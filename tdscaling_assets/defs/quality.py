@@ -15,7 +15,7 @@ from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.summaries import counts_per_batch, rejections
 
 
-@table_asset("filtered_trajectories", "quality", deps=["blueprints", "raw_trajectories"])
+@table_asset("filtered_trajectories", deps=["raw_trajectories"])
 async def filtered_trajectories(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """The kept conversations: valid, paired, grounded, true to their blueprint, unleaked, in the right final state."""
     settings, batch = system.settings(), context.partition_key

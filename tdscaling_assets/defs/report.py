@@ -28,7 +28,7 @@ SHOWN_PER_BATCH = 60
 """Trajectories per batch that the report's browser may show."""
 
 
-@table_asset("diversity_report", "report", "matplotlib", deps=["filtered_trajectories", "evolution_plan"])
+@table_asset("diversity_report", "matplotlib", deps=["filtered_trajectories"])
 def diversity_report(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """Entropies, complexity, coverage and cost with intervals; also written as `report/index.html` in the home."""
     settings, batch = system.settings(), context.partition_key

@@ -12,6 +12,8 @@ from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.tables import find_table
 
 OWNERS = ["team:synthesis"]
+GROUP = "tdscaling"
+"""One group, so that the UI opens on the whole graph."""
 PREVIEW_ROWS = 5
 PREVIEW_WIDTH = 60
 
@@ -20,13 +22,13 @@ batches = dg.DynamicPartitionsDefinition(name="batch")
 
 
 def table_asset(
-    table: str, group: str, *kinds: str, deps: Sequence[str] = ()
+    table: str, *kinds: str, deps: Sequence[str] = ()
 ) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
     """`dg.asset` with the facts that the table's declaration already holds; batched tables are partitioned."""
     declared = find_table(table)
     columns = [dg.TableColumn(name, kind) for name, kind in declared.columns.items()]
     return dg.asset(
-        group_name=group,
+        group_name=GROUP,
         kinds={"duckdb", *kinds},
         owners=OWNERS,
         deps=list(deps),

@@ -17,7 +17,7 @@ from tdscaling_assets.storage.rows import from_frame, to_frame
 from tdscaling_assets.storage.summaries import kept_measures, speaking_models
 
 
-@table_asset("training_set", "report", "jsonl", deps=["filtered_trajectories"])
+@table_asset("training_set", "jsonl", deps=["filtered_trajectories"])
 def training_set(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """The kept trajectories in greedy diversity order, written to `export/latest` as OpenAI messages and Parquet."""
     settings = system.settings()

@@ -20,7 +20,7 @@ from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.spool import Spool
 
 
-@table_asset("raw_trajectories", "synthesis", "litellm", deps=["blueprints"])
+@table_asset("raw_trajectories", "litellm", deps=["blueprints"])
 async def raw_trajectories(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """One conversation per blueprint, completed or failed with its reason; a run that died resumes where it was."""
     settings, batch = system.settings(), context.partition_key

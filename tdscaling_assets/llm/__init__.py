@@ -1,1 +1,7 @@
-"""Models behind one protocol: `ChatModel.complete(request) → reply`. Scripted teacher, litellm client, HTTP server."""
+"""Models behind one protocol: `ChatModel.complete(request) → reply`.
+
+protocol.py   the seam                             roles.py      settings → the model of every role
+client.py     any litellm model                    cache.py      replies already paid for
+teacher.py    the scripted teacher, its words      provider.py   the teacher as a litellm provider
+in phrases.py                                      server.py     the teacher over HTTP; wire.py, its answers
+"""

@@ -1,4 +1,4 @@
-"""Replies already paid for: one JSON file per request, keyed on model, messages, tools, parameters and seed."""
+"""Replies already paid for: one JSON file per request, keyed on endpoint, model, messages, tools, parameters, seed."""
 
 import os
 from pathlib import Path
@@ -12,14 +12,15 @@ from tdscaling_assets.schema import digest
 class CachedModel:
     """A `ChatModel` that asks the inner one only for what the folder does not hold. A damaged file counts as absent."""
 
-    def __init__(self, inner: ChatModel, folder: Path) -> None:
+    def __init__(self, inner: ChatModel, folder: Path, endpoint: str = "") -> None:
         self.inner = inner
         self.folder = folder
+        self.endpoint = endpoint
         self.name = inner.name
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """The stored reply, else the inner model's, which is stored before it is returned."""
-        key = digest(self.name, request.model_dump())
+        key = digest(self.endpoint, self.name, request.model_dump())
         path = self.folder / key[:2] / f"{key}.json"
         stored = _load(path)
         if stored is not None:

@@ -6,6 +6,7 @@ litellm is imported when a client is built, because the import takes seconds and
 import asyncio
 import os
 import random
+import re
 import time
 from types import ModuleType
 from typing import Any
@@ -13,20 +14,24 @@ from typing import Any
 from pydantic import JsonValue
 
 from tdscaling_assets.errors import ConfigError, ModelError, ModelFailure
+from tdscaling_assets.llm import provider
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
 from tdscaling_assets.schema import ToolCall, Usage
 from tdscaling_assets.settings import Settings
 
 BACKOFF_SECONDS = 0.5
 BACKOFF_CEILING = 30.0
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 
 
 class LitellmModel:
     """A `ChatModel` over `litellm.acompletion`. `model` is a litellm model string, e.g. `openai/gpt-4.1`."""
 
-    def __init__(self, model: str, settings: Settings) -> None:
+    def __init__(self, model: str, settings: Settings, backoff: float = BACKOFF_SECONDS) -> None:
+        """`backoff` is in seconds. Raises ConfigError for a name that litellm does not know."""
         self.name = model
         self._settings = settings
+        self._backoff = backoff
         self._litellm = _load_litellm()
         self._check_name()
 
@@ -39,7 +44,7 @@ class LitellmModel:
             except ModelError as error:
                 if not error.retryable or attempt == self._settings.model_attempts:
                     raise
-                await asyncio.sleep(min(BACKOFF_CEILING, BACKOFF_SECONDS * 2**attempt) * jitter.uniform(0.5, 1.0))
+                await asyncio.sleep(min(BACKOFF_CEILING, self._backoff * 2**attempt) * jitter.uniform(0.5, 1.0))
         raise AssertionError("unreachable: the loop returns or raises")
 
     async def _ask(self, request: ChatRequest) -> ChatReply:
@@ -68,6 +73,8 @@ class LitellmModel:
             parameters["tools"] = [dict(tool) for tool in request.tools]
         if self._settings.model_base_url:
             parameters["base_url"] = self._settings.model_base_url
+        if self.name == provider.TEACHER_MODEL:
+            parameters["compliance"] = self._settings.compliance
         return parameters
 
     def _reply(self, response: Any, seconds: float) -> ChatReply:
@@ -93,20 +100,26 @@ class LitellmModel:
     def _price(self, response: Any) -> float | None:
         """USD of a call, or None when litellm's price list does not know the model."""
         known: JsonValue = self._litellm.model_cost.get(self.name) or self._litellm.model_cost.get(_bare(self.name))
-        return float(self._litellm.completion_cost(response, model=self.name)) if known else None
+        try:
+            return float(self._litellm.completion_cost(response, model=self.name)) if known else None
+        except self._litellm.exceptions.ModelNotMappedError:  # another provider's price goes by the same bare name
+            return None
 
     def _check_name(self) -> None:
+        complaint = (
+            f"TDS_MODEL is {self.name!r}, which litellm does not know: use `teacher` or `provider/model`, "
+            "for instance openai/gpt-4.1 or hosted_vllm/my-model"
+        )
         try:
-            self._litellm.get_llm_provider(self.name)
+            _, owner, _, _ = self._litellm.get_llm_provider(self.name)
         except self._litellm.exceptions.BadRequestError as error:
-            raise ConfigError(
-                f"TDS_MODEL is {self.name!r}, which litellm does not know: use `teacher` or `provider/model`, "
-                "for instance openai/gpt-4.1 or hosted_vllm/my-model"
-            ) from error
+            raise ConfigError(complaint) from error
+        if owner == provider.PROVIDER and self.name != provider.TEACHER_MODEL:
+            raise ConfigError(complaint)
 
 
 def classify(error: Exception) -> ModelFailure:
-    """The kind of a litellm exception, by its class name, most specific first."""
+    """The kind of a litellm exception, by its class name, most specific first; of an APIError by its status."""
     kinds: dict[str, ModelFailure] = {
         "RateLimitError": "throttled",
         "Timeout": "timeout",
@@ -119,6 +132,8 @@ def classify(error: Exception) -> ModelFailure:
         "JSONSchemaValidationError": "malformed",
         "APIResponseValidationError": "malformed",
     }
+    if type(error).__name__ == "APIError":
+        return "server" if (getattr(error, "status_code", None) or 0) >= 500 else "bad_request"
     names = [kind.__name__ for kind in type(error).__mro__]
     return next((kinds[name] for name in names if name in kinds), "bad_request")
 
@@ -128,7 +143,12 @@ def _bare(model: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:500] if str(error).strip() else type(error).__name__
+    """What the error says, in one line, without the credentials that some endpoints repeat in it."""
+    line = str(error).strip().partition("\n")[0] or type(error).__name__
+    secrets = [value for name, value in os.environ.items() if _SECRET_NAME.search(name) and len(value) >= 6]
+    for secret in sorted(secrets, key=len, reverse=True):
+        line = line.replace(secret, "***")
+    return line[:500]
 
 
 def _load_litellm() -> ModuleType:
@@ -137,5 +157,6 @@ def _load_litellm() -> ModuleType:
 
     litellm.suppress_debug_info = True
     litellm.telemetry = False
+    provider.register_teacher()
     module: ModuleType = litellm
     return module

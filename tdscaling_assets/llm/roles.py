@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from tdscaling_assets.llm.cache import CachedModel
 from tdscaling_assets.llm.client import LitellmModel
 from tdscaling_assets.llm.protocol import ChatModel
+from tdscaling_assets.llm.provider import TEACHER_MODEL
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.schema import Role
 from tdscaling_assets.settings import Settings
@@ -23,7 +24,11 @@ def open_models(settings: Settings) -> Mapping[Role, ChatModel]:
 
 
 def open_model(name: str, settings: Settings) -> ChatModel:
-    """The scripted teacher, or a litellm client behind the reply cache."""
+    """The scripted teacher, or a litellm client: behind the reply cache, unless the model is the teacher in process,
+    which costs nothing and says other things at another compliance."""
     if name == ScriptedTeacher.name:
         return ScriptedTeacher(settings.compliance)
-    return CachedModel(LitellmModel(name, settings), settings.home / "cache" / "llm")
+    client = LitellmModel(name, settings)
+    if name == TEACHER_MODEL:
+        return client
+    return CachedModel(client, settings.home / "cache" / "llm", settings.model_base_url)

@@ -34,7 +34,7 @@ class ScriptedTeacher:
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """The scripted reply; never raises for a well-formed request."""
-        prompt = canonical_json(request.messages)
+        prompt = canonical_json([_said(message) for message in request.messages])
         rng = random.Random(digest(prompt, request.seed))
         content, calls = self._draft(_hint(request.messages), rng)
         usage = Usage(
@@ -53,6 +53,11 @@ class ScriptedTeacher:
             return _deviation(hint, rng) if deviate else _obedient(hint, rng)
         speak = {"user": _user, "planner": _planner, "environment": _environment, "judge": _judge}.get(str(role))
         return (speak(hint, rng) if speak else "I am a scripted teacher and speak only when guided."), []
+
+
+def _said(message: JsonObject) -> JsonObject:
+    """The message without its nulls, which some clients send and others leave out."""
+    return {key: value for key, value in message.items() if value is not None}
 
 
 def _hint(messages: tuple[JsonObject, ...]) -> JsonObject:
