@@ -1,12 +1,11 @@
 """Times the measures on made-up sets and prints the median of each, in milliseconds: python benchmarks/metrics.py"""
 
 import random
-import statistics
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import polars as pl
+from _timing import median_seconds
 
 from tdscaling_assets.evolution.bandit import operator_stats
 from tdscaling_assets.measures import reasoning_mode
@@ -36,12 +35,7 @@ def main() -> None:
 
 def say(size: int, name: str, work: Callable[[], object]) -> None:
     """Print the median of REPEATS runs."""
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    print(f"{size:>7} trajectories  {name:<26} {statistics.median(seconds) * 1000:9.2f} ms")
+    print(f"{size:>7} trajectories  {name:<26} {median_seconds(work, REPEATS) * 1000:9.2f} ms")
 
 
 def make_frame(rng: random.Random, size: int) -> pl.DataFrame:

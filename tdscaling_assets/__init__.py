@@ -1,8 +1,14 @@
 """TDScaling: diverse, checked tool-use trajectories as a Dagster asset graph.
 
     schema.py      every record that crosses a stage        errors.py   the failure tree
-    settings.py    every tunable, one sentence each          text.py     normalise, n-grams
+    settings.py    every tunable, one sentence each         text.py     normalise, n-grams
+    entities.py    names and words → entity keys and acts
+    speech.py      what an assistant says → confirm, clarify, decline or answer
+    flows.py       Tools → their typed inputs and outputs
     measures.py    one conversation → reasoning-mode labels, action complexity
+    paths.py       JSON value and dotted path → value
+    examples.py    JSON Schema → a plausible value
+    code_tasks.py  rows → a code step: its instruction, known result and program
     prompts/       one template per speaking role; strict rendering
     llm/           ChatModel protocol; litellm client; scripted teacher
     sandbox/       Sandbox protocol; docker, bubblewrap
@@ -21,8 +27,9 @@
     report/        rows → pictures and pages
   shell, the only part that knows Dagster
     defs/          assets, checks, schedules, sensors
+    commands/      what a command does beyond one call of the core
     cli.py         `tds`
 
-A floor imports only from the floors below it: shell → stages → storage, llm, sandbox, services → prompts,
-measures → text → settings → schema → errors. `lint-imports` enforces it.
+A floor imports only from the floors below it: shell → stages → storage, llm, sandbox, services → prompts, measures,
+flows, paths, examples, code_tasks → entities, speech → text → settings → schema → errors. `lint-imports` enforces it.
 """

@@ -2,8 +2,9 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -26,6 +27,9 @@ app.add_typer(sandbox_app, name="sandbox")
 
 console = Console()
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
 Size = Annotated[int | None, typer.Option("--size", min=1, help="Blueprints in the batch (TDS_BATCH_SIZE).")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random (TDS_SEED).")]
 
@@ -36,9 +40,14 @@ def main() -> None:
         app()
     except TdsError as error:
         sys.exit(f"tds: {error}")
-    except KeyboardInterrupt:
-        print("tds: interrupted; finished conversations are kept, run the command again to resume", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer's answer to Ctrl-C, without a word
+            _exit_interrupted()
+        raise
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":  # DuckDB's answer to Ctrl-C
+            _exit_interrupted()
+        raise
 
 
 @app.command()
@@ -215,6 +224,12 @@ def sandbox_build(
     from tdscaling_assets.sandbox.image import build_image
 
     print(build_image(load_settings(), rootfs=rootfs))
+
+
+def _exit_interrupted() -> NoReturn:
+    warnings.simplefilter("ignore")  # coroutines that were about to start are none of a person's business
+    print("tds: interrupted; what is finished is kept, and `tds batch` resumes its batch", file=sys.stderr)
+    sys.exit(INTERRUPTED)
 
 
 def _checked(settings: Settings, needs_catalog: bool = False) -> Settings:

@@ -18,7 +18,7 @@ def value_at(value: JsonValue, path: str) -> JsonValue:
 def concrete_paths(value: JsonValue, pattern: str) -> list[str]:
     """All concrete paths in the value that match the pattern and hold a scalar."""
     found = [("", value)]
-    for part in pattern.replace("[]", ".[]").split(".") if pattern else ():
+    for part in pattern.replace("[]", ".[]").removeprefix(".").split(".") if pattern else ():
         found = [step for path, inner in found for step in _steps(path, inner, part)]
     return [path for path, inner in found if inner is not None and not isinstance(inner, dict | list)]
 

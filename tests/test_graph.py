@@ -66,53 +66,13 @@ def test_an_array_field_feeds_the_parameter_of_the_same_name() -> None:
     assert "same_server" in edge.evidence
 
 
-@pytest.mark.parametrize(
-    ("gives", "path"),
-    [
-        (things(orders=rows(id=TEXT)), "orders[].id"),
-        (things(order=things(id=TEXT)), "order.id"),
-        (things(id=TEXT), "id"),
-        (things(result=things(data=rows(id=TEXT))), "result.data[].id"),
-        (things(orderId=TEXT), "orderId"),
-    ],
-)
-def test_a_bare_id_is_typed_by_what_holds_it(gives: JsonObject, path: str) -> None:
-    assert only(tool("find_orders", gives=gives), tool("ship", {"order_id": TEXT})).producer_path == path
-
-
-def test_a_bare_id_parameter_is_typed_by_the_noun_of_its_tool() -> None:
-    edge = only(LIST, tool("cancelOrder", {"id": TEXT}))
-    assert (edge.consumer_param, edge.producer_path) == ("id", "orders[].order_id")
-
-
 def test_the_id_of_another_entity_makes_no_edge() -> None:
     assert edges(tool("list_users", gives=things(users=rows(id=TEXT))), tool("get_order", {"id": TEXT})) == []
-
-
-def test_local_references_are_followed() -> None:
-    gives: JsonObject = {
-        "type": "object",
-        "properties": {"orders": {"type": "array", "items": {"$ref": "#/$defs/Order"}}},
-        "$defs": {"Order": things(order_id=TEXT)},
-    }
-    assert only(tool("find_orders", gives=gives), tool("ship", {"order_id": TEXT})).producer_path == "orders[].order_id"
-
-
-def test_generic_words_make_no_edge() -> None:
-    words = ("query", "limit", "status", "description", "page")
-    assert (
-        edges(tool("search", gives=things(**dict.fromkeys(words, TEXT))), tool("scan", dict.fromkeys(words, TEXT)))
-        == []
-    )
 
 
 def test_types_must_fit() -> None:
     number: JsonObject = {"type": "integer"}
     assert edges(LIST, tool("ship", {"order_id": number})) == []
-
-
-def test_a_choice_among_fixed_values_takes_nothing_from_others() -> None:
-    assert edges(LIST, tool("ship", {"order_id": {"type": "string", "enum": ["a", "b"]}})) == []
 
 
 def test_life_goes_forward() -> None:
@@ -155,24 +115,6 @@ def test_another_server_counts_less_but_an_email_means_the_same_everywhere() -> 
     (edge,) = edges(giver, tool("invite", {"email": TEXT, "profile_id": TEXT}, server="calendar"))
     assert edge.consumer_param == "email"
     assert "same_server" not in edge.evidence
-
-
-def test_a_role_word_does_not_hide_the_entity() -> None:
-    giver = tool("list_accounts", gives=things(accounts=rows(account_id=TEXT)))
-    taken = {
-        edge.consumer_param for edge in edges(giver, tool("transfer", {"from_account_id": TEXT, "to_account": TEXT}))
-    }
-    assert taken == {"from_account_id", "to_account"}
-
-
-def test_without_an_output_schema_the_noun_says_what_a_tool_gives() -> None:
-    edge = only(tool("list_projects"), tool("archive_project", {"projectKey": TEXT}))
-    assert edge.producer_path == "project_key"
-
-
-def test_without_an_output_schema_the_returns_clause_says_more() -> None:
-    giver = tool("lookup", description="Looks a person up. Returns the account number and a greeting.")
-    assert only(giver, tool("charge", {"account_number": TEXT})).producer_path == "account_number"
 
 
 def test_hub_keys_keep_only_the_best_producers() -> None:

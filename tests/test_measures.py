@@ -135,74 +135,16 @@ def test_only_assistant_messages_are_labelled() -> None:
 # ── messages without ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "I will refund $20 to your card. Shall I go ahead?",
-        "Would you like me to cancel order #W1?",
-        "Would you like to proceed with these changes?",
-        "Here is the summary.\n- Item: lamp\n\nPlease reply “yes” to proceed or “no” to cancel.",
-        "Please confirm (yes/no) so I can update your order.",
-        "Do you confirm these changes?",
-        "Refund: $5. Is that okay?",
-        "When it ships, should I write to you?",
-        '{"message": "I can return both items.\\nDo you want me to proceed?"}',
-        "Please confirm that I should delete the file.",
-        "I can't split it, but I can use the gift card. Should I do that?",
-    ],
-)
-def test_asking_leave_is_confirm(text: str) -> None:
-    assert labels(says(text)) == ["confirm"]
+def test_a_message_without_calls_is_labelled_by_what_it_says() -> None:
+    assert labels(says("Which order?"), says("That order cannot be cancelled.")) == ["clarify", "decline"]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Could you please provide your email address?",
-        "Which order do you mean?",
-        "Please share your zip code.",
-        "To proceed with the exchange, please provide the order number.",
-        "Can you please confirm your phone number?",
-        "Could you confirm which line this is about?",
-        "I couldn’t find that account. What name is it under?",
-        "May I have your user ID?",
-        "I’m not able to send it elsewhere. Please tell me which card to use.",
-        "How would you like to proceed?",
-        "Before I start, which order number should I use?",
-        "I'll need your order id first.",
-    ],
-)
-def test_asking_for_information_is_clarify(text: str) -> None:
-    assert labels(says(text)) == ["clarify"]
+def test_a_message_that_says_nothing_is_answer() -> None:
+    assert labels(says(""), Message(role="assistant")) == ["answer", "answer"]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "I’m sorry, but I can’t share another customer's data.",
-        "I am unable to cancel a delivered order. Is there anything else I can help you with?",
-        "Unfortunately this ticket is not eligible for a refund. Would you like something else?",
-        "I don't have a tool for that.",
-        "That order cannot be cancelled.",
-    ],
-)
-def test_saying_it_cannot_is_decline(text: str) -> None:
-    assert labels(says(text)) == ["decline"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Your order was cancelled and $20 refunded.",
-        "Done. Is there anything else I can help you with today?",
-        "Your return has been submitted. I can't give an exact arrival time.",
-        "Let me know if you need any further assistance!",
-        "Please restart your phone. If you still have issues, let me know and I'll help you further.",
-        "",
-    ],
-)
-def test_the_rest_is_answer(text: str) -> None:
-    assert labels(says(text)) == ["answer"]
+def test_a_json_message_says_the_texts_inside_it() -> None:
+    assert labels(says('{"message": "Which order?", "note": "There are two."}')) == ["clarify"]
 
 
 def test_the_mode_is_the_order_of_first_occurrence() -> None:

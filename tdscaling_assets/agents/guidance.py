@@ -36,9 +36,11 @@ class Progress:
         return [step.tool_id for step in steps if step.step_id not in self.outputs and not step.optional]
 
     def match(self, call: ToolCall) -> Step | None:
-        """The open step that this call carries out: same tool and same arguments, or any code for a code step."""
+        """The first open step, in the order of the turns, that this call carries out: same tool and same arguments,
+        or any code for a code step."""
         arguments = parse_object(call.arguments)
-        for step in self.blueprint.steps:
+        scheduled = (step_id for turn in self.blueprint.turns for group in turn.groups for step_id in group)
+        for step in map(self.blueprint.step, scheduled):
             if step.step_id in self.outputs or step.tool_id != call.name or arguments is None:
                 continue
             if step.task is not None or self._resolved(step) == arguments:
@@ -67,13 +69,22 @@ class Progress:
 
 
 def user_hint(blueprint: Blueprint, turn: Turn) -> JsonObject:
-    """What the user says next: the intent, and exactly the facts to reveal."""
+    """What the user says next: the intent, what it adds to the one before, and exactly the facts to reveal."""
     return {
         "role": "user",
         "do": turn.kind,
         "intent": turn.intent,
+        "also": _added_wish(blueprint, turn),
         "reveals": {name: blueprint.facts[name] for name in turn.reveals},
     }
+
+
+def _added_wish(blueprint: Blueprint, turn: Turn) -> str:
+    """What a turn that goes on with the one before wants beyond it; a request says its whole intent anyway."""
+    if turn.kind in ("request", "pivot"):
+        return ""
+    before = blueprint.turns[blueprint.turns.index(turn) - 1].intent
+    return turn.intent.removeprefix(before).removeprefix(" and ").removeprefix("then ")
 
 
 def assistant_hint(turn: Turn, progress: Progress, tools: Mapping[str, Tool]) -> JsonObject:

@@ -121,9 +121,9 @@ def _evolve_to_target(
         operator = draw_operator(plan, rng)
         if operator is None or operator in applied:
             continue
-        child = evolve(operator, rehearsal, library, rng)
-        if child is not None:
-            rehearsal = rehearse(child, library, settings.cac)
+        child = evolve(operator, rehearsal, library, settings.cac, rng)
+        if child is not None and len(child.blueprint.turns) + len(child.calls) < settings.max_steps:
+            rehearsal = child
             applied.add(operator)
     return rehearsal
 

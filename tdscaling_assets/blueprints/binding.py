@@ -63,11 +63,10 @@ def bind(
             flows = [flow for flow in flows if not feeder or flow.step == feeder]
             if not flows:
                 raise DryRunError("broken_chain", f"no earlier step returned anything for {tool.tool_id}.{name}")
-        fact = known.facts.get(name)
         if flows and (name == linked or rng.random() < FLOW_SHARE):
             arguments[name] = rng.choice(_fitting(flows, plausible, list(arguments.values()), known))
             added |= _selectors(arguments[name], known, added)
-        elif fact is not None and fact in plausible and fact not in taken and rng.random() < FLOW_SHARE:
+        elif _reusable(tool, name, known, library, world, taken) and rng.random() < FLOW_SHARE:
             arguments[name] = Binding(kind="user", fact=name)
         else:
             value = library.sample(tool, name, world, rng)
@@ -85,6 +84,14 @@ def fresh_fact(name: str, value: JsonValue, facts: JsonObject) -> str:
         candidate = f"other_{name}" if number == 2 else f"{name}_{number}"
         number += 1
     return candidate
+
+
+def _reusable(
+    tool: Tool, parameter: str, known: Known, library: Library, world: World, taken: Sequence[JsonValue]
+) -> bool:
+    """Whether what the user said under the parameter's name is meant again."""
+    value = known.facts.get(parameter)
+    return value is not None and value not in taken and library.fits(tool, parameter, value, world)
 
 
 def _flows(tool: Tool, parameter: str, known: Known, library: Library) -> list[Binding]:

@@ -13,6 +13,8 @@ from tdscaling_assets.services.spec import ServiceSpec
 from tdscaling_assets.services.world import World
 from tdscaling_assets.text import identifier_words
 
+_REFERENCES = frozenset({"id", "key", "code", "number", "email", "phone", "name", "slug", "url", "path"})
+
 
 class Library:
     """Read-only view of catalog, graph and clusters, indexed for drawing topologies."""
@@ -60,8 +62,15 @@ class Library:
         return not is_read_only(tool_id, {tool_id: self.tools[tool_id].read_only})
 
     def candidates(self, tool: Tool, parameter: str, world: World) -> list[JsonValue]:
-        """Values that the tool would accept now for a parameter that refers to something; none where that is unknown."""
+        """What the tool would accept now for a parameter that refers to something; nothing where that is unknown."""
         return world.candidates(tool.server, tool.name, parameter) if tool.executor == "builtin" else []
+
+    def fits(self, tool: Tool, parameter: str, value: JsonValue, world: World) -> bool:
+        """Whether a value of that name, known from elsewhere, means the same here: the tool would accept it now, or,
+        where that is unknown, the parameter names one thing."""
+        if tool.executor == "builtin":
+            return value in self.candidates(tool, parameter, world)
+        return not _REFERENCES.isdisjoint(identifier_words(parameter)[-1:])
 
     def sample(self, tool: Tool, parameter: str, world: World, rng: random.Random) -> JsonValue:
         """A value that a user of the tool might know for the parameter."""

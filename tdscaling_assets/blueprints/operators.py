@@ -1,6 +1,6 @@
 """Ten evolution operators: a rehearsed blueprint in, a more demanding one out, or None where it does not apply.
 
-Each promises a reasoning-mode label (schema.PROMISED_LABEL). The result must be rehearsed again; it may be refused.
+Each promises a reasoning-mode label (schema.PROMISED_LABEL). The result is rehearsed again, which may refuse it.
 """
 
 import random
@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 
 from tdscaling_assets.blueprints.extend import compute, deepen, pivot, refuse, verify, widen
 from tdscaling_assets.blueprints.library import Library
-from tdscaling_assets.blueprints.rehearsal import Rehearsal
+from tdscaling_assets.blueprints.rehearsal import Rehearsal, rehearse
 from tdscaling_assets.blueprints.reschedule import guard, parallelise, perturb, withhold
-from tdscaling_assets.schema import Blueprint, Operator
+from tdscaling_assets.schema import PROMISED_LABEL, Blueprint, Operator
+from tdscaling_assets.settings import CacWeights
 
 Rewrite = Callable[[Rehearsal, Library, random.Random], Blueprint | None]
 
@@ -28,8 +29,11 @@ _REWRITES: Mapping[Operator, Rewrite] = {
 }
 
 
-def evolve(operator: Operator, rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
-    """The rewritten blueprint with its lineage, or None where the operator does not apply. Raises DryRunError."""
+def evolve(
+    operator: Operator, rehearsal: Rehearsal, library: Library, weights: CacWeights, rng: random.Random
+) -> Rehearsal | None:
+    """The rewritten blueprint, rehearsed, with its lineage; None where the operator does not apply or would not bring
+    the label that it promises. Raises DryRunError where the rewritten blueprint does not run."""
     parent = rehearsal.blueprint
     child = _REWRITES[operator](rehearsal, library, rng)
     if child is None:
@@ -37,4 +41,5 @@ def evolve(operator: Operator, rehearsal: Rehearsal, library: Library, rng: rand
     lineage = parent.lineage.model_copy(
         update={"operators": (*parent.lineage.operators, operator), "generation": parent.lineage.generation + 1}
     )
-    return child.model_copy(update={"lineage": lineage})
+    evolved = rehearse(child.model_copy(update={"lineage": lineage}), library, weights)
+    return evolved if PROMISED_LABEL[operator] in evolved.blueprint.target_mode else None

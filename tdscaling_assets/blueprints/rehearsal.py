@@ -9,6 +9,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
 from tdscaling_assets import code_tasks
@@ -16,7 +17,7 @@ from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.examples import example_object
 from tdscaling_assets.measures import action_complexity, reasoning_labels, reasoning_mode
 from tdscaling_assets.paths import value_at
-from tdscaling_assets.schema import Binding, Blueprint, ExpectedCall, JsonObject, Message, Step, ToolCall
+from tdscaling_assets.schema import Binding, Blueprint, ExpectedCall, JsonObject, Message, Step, ToolCall, digest
 from tdscaling_assets.services.world import World
 from tdscaling_assets.settings import CacWeights
 
@@ -38,21 +39,21 @@ class DryRunError(Exception):
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """A grounded blueprint, the output of each step, and the world as the last step left it."""
+    """A grounded blueprint, the call of each step, and the world as the last step left it."""
 
     blueprint: Blueprint
-    outputs: Mapping[str, JsonValue]
+    calls: Mapping[str, ExpectedCall]
     world: World
+
+    @property
+    def outputs(self) -> dict[str, JsonValue]:
+        """Step id → what its call returned."""
+        return {step_id: call.output for step_id, call in self.calls.items()}
 
 
 def rehearse(blueprint: Blueprint, library: Library, weights: CacWeights) -> Rehearsal:
     """Run every step in order; the blueprint gains calls, digest, target mode and target CAC. Raises DryRunError."""
-    world = library.world(blueprint.services, blueprint.world_seed)
-    calls: dict[str, ExpectedCall] = {}
-    outputs: dict[str, JsonValue] = {}
-    for step_id in (name for turn in blueprint.turns for group in turn.groups for name in group):
-        calls[step_id] = run_step(blueprint, blueprint.step(step_id), outputs, library, world)
-        outputs[step_id] = calls[step_id].output
+    calls, world = replay(blueprint, library)
     ideal = _ideal_messages(blueprint, calls)
     executable = library.executable([call.tool_id for call in calls.values()])
     read_only = {tool_id: library.tools[tool_id].read_only for tool_id in blueprint.tool_ids}
@@ -64,7 +65,21 @@ def rehearse(blueprint: Blueprint, library: Library, weights: CacWeights) -> Reh
             "target_cac": action_complexity(ideal, weights),
         }
     )
-    return Rehearsal(grounded, outputs, world)
+    return Rehearsal(grounded, calls, world)
+
+
+def replay(blueprint: Blueprint, library: Library) -> tuple[dict[str, ExpectedCall], World]:
+    """Every step on a fresh world, in the order of the turns: the calls by step id, and the world after them.
+
+    Raises DryRunError.
+    """
+    world = library.world(blueprint.services, blueprint.world_seed)
+    calls: dict[str, ExpectedCall] = {}
+    outputs: dict[str, JsonValue] = {}
+    for step_id in (name for turn in blueprint.turns for group in turn.groups for name in group):
+        calls[step_id] = run_step(blueprint, blueprint.step(step_id), outputs, library, world)
+        outputs[step_id] = calls[step_id].output
+    return calls, world
 
 
 def run_step(
@@ -79,7 +94,10 @@ def run_step(
         return ExpectedCall(step_id=step.step_id, tool_id=tool.tool_id, arguments={"code": code}, output=printed)
     arguments = resolve(step.arguments, blueprint.facts, outputs)
     if tool.executor != "builtin":
-        rng = random.Random(f"{blueprint.seed}:{step.step_id}")
+        problem = next(Draft202012Validator(tool.input_schema).iter_errors(arguments), None)
+        if problem is not None:
+            raise DryRunError("invalid_arguments", f"{tool.tool_id} {problem.json_path}: {problem.message[:200]}")
+        rng = random.Random(digest(tool.tool_id, arguments))
         output: JsonValue = example_object(tool.output_schema or {}, arguments, rng)
         return ExpectedCall(step_id=step.step_id, tool_id=tool.tool_id, arguments=arguments, output=output)
     result = world.call(tool.server, tool.name, arguments)

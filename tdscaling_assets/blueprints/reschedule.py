@@ -3,9 +3,9 @@
 import random
 
 from tdscaling_assets.blueprints.binding import fresh_fact
-from tdscaling_assets.blueprints.library import Library
-from tdscaling_assets.blueprints.rehearsal import Rehearsal
-from tdscaling_assets.blueprints.topology import next_step_id, report_step, with_turn
+from tdscaling_assets.blueprints.library import Library, purpose, required
+from tdscaling_assets.blueprints.rehearsal import Rehearsal, run_step
+from tdscaling_assets.blueprints.turns import next_step_id, report_paths, with_turn
 from tdscaling_assets.schema import Binding, Blueprint, Turn
 
 FAULTS = (
@@ -13,6 +13,9 @@ FAULTS = (
     "rate_limited: too many requests, try again shortly",
     "connection_reset: the upstream closed the connection, try again",
 )
+
+SAMPLES = 5
+"""Values drawn for a second look-up before it is given up."""
 
 
 def withhold(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
@@ -22,13 +25,13 @@ def withhold(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blue
         (index, fact)
         for index, turn in enumerate(blueprint.turns)
         for fact in turn.reveals
-        if turn.kind in ("request", "pivot") and _first_use(blueprint, turn, fact) is not None
+        if turn.kind in ("request", "pivot") and _first_need(blueprint, turn, fact, library) is not None
     ]
     if not options:
         return None
     index, fact = rng.choice(options)
     turn = blueprint.turns[index]
-    cut = _first_use(blueprint, turn, fact) or 0
+    cut = _first_need(blueprint, turn, fact, library) or 0
     asking = turn.model_copy(
         update={
             "reveals": tuple(name for name in turn.reveals if name != fact),
@@ -63,7 +66,7 @@ def guard(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Bluepri
         for index, turn in enumerate(blueprint.turns)
         if turn.kind != "approve"
         for cut, group in enumerate(turn.groups)
-        if any(library.tools[blueprint.step(step_id).tool_id].read_only is False for step_id in group)
+        if any(library.writes(blueprint.step(step_id).tool_id) for step_id in group)
     ]
     if not options:
         return None
@@ -75,13 +78,13 @@ def guard(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Bluepri
 
 
 def parallelise(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
-    """Two independent calls in one message: neighbours that need nothing of each other, else a sibling look-up."""
+    """Two look-ups in one message: neighbours that need nothing of each other, else a second one by the same tool."""
     blueprint = rehearsal.blueprint
     pairs = [
         (index, cut)
         for index, turn in enumerate(blueprint.turns)
         for cut in range(len(turn.groups) - 1)
-        if _independent(blueprint, turn.groups[cut], turn.groups[cut + 1])
+        if _independent(blueprint, turn.groups[cut], turn.groups[cut + 1], library)
     ]
     if pairs:
         index, cut = rng.choice(pairs)
@@ -102,14 +105,15 @@ def _sibling(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blue
         for name, binding in blueprint.step(group[0]).arguments.items()
         if binding.kind == "user"
         and binding.fact in turn.reveals
-        and library.tools[blueprint.step(group[0]).tool_id].read_only
+        and not library.writes(blueprint.step(group[0]).tool_id)
     ]
     if not options:
         return None
     index, cut, step, name = rng.choice(options)
     tool = library.tools[step.tool_id]
-    value = library.sample(tool, name, rehearsal.world, rng)
-    if value is None or value == blueprint.facts[step.arguments[name].fact]:
+    samples = [library.sample(tool, name, rehearsal.world, rng) for _ in range(SAMPLES)]
+    value = next((value for value in samples if value not in (None, "", *blueprint.facts.values())), None)
+    if value is None:
         return None
     fact = fresh_fact(name, value, blueprint.facts)
     twin = step.model_copy(
@@ -118,20 +122,33 @@ def _sibling(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blue
             "arguments": {**step.arguments, name: Binding(kind="user", fact=fact)},
         }
     )
-    turn = blueprint.turns[index]
+    draft = blueprint.model_copy(update={"facts": {**blueprint.facts, fact: value}})
+    call = run_step(draft, twin, rehearsal.outputs, library, rehearsal.world)
+    answer = next(place for place in range(index, len(blueprint.turns)) if blueprint.turns[place].reply == "answer")
+    turns = list(blueprint.turns)
+    for place in range(index, answer + 1):
+        turns[place] = turns[place].model_copy(update={"intent": _for_both(turns[place].intent, purpose(tool))})
+    turn, told = turns[index], (*turns[answer].about, *report_paths(call, tool, rng, most=1))
     groups = (*turn.groups[:cut], (step.step_id, twin.step_id), *turn.groups[cut + 1 :])
-    about = (*turn.about, *report_step(rehearsal, twin, {fact: value}, library, rng))
-    grown = turn.model_copy(update={"reveals": (*turn.reveals, fact), "groups": groups, "about": about})
-    return with_turn(blueprint, index, (grown,), twin, {fact: value})
+    turns[index] = turn.model_copy(update={"reveals": (*turn.reveals, fact), "groups": groups})
+    turns[answer] = turns[answer].model_copy(update={"about": told})
+    return blueprint.model_copy(update={"turns": tuple(turns), "steps": (*blueprint.steps, twin), "facts": draft.facts})
 
 
-def _first_use(blueprint: Blueprint, turn: Turn, fact: str) -> int | None:
-    """Index of the first group of the turn that needs the fact."""
-    for cut, group in enumerate(turn.groups):
-        for step_id in group:
-            if any(binding.fact == fact for binding in blueprint.step(step_id).arguments.values()):
-                return cut
-    return None
+def _for_both(intent: str, action: str) -> str:
+    return f"{intent} for both" if intent.endswith(action) else f"{intent}, and {action} for both"
+
+
+def _first_need(blueprint: Blueprint, turn: Turn, fact: str, library: Library) -> int | None:
+    """Index of the first group of the turn that uses the fact, where a required parameter does."""
+    uses = [
+        (cut, name in required(library.tools[blueprint.step(step_id).tool_id]))
+        for cut, group in enumerate(turn.groups)
+        for step_id in group
+        for name, binding in blueprint.step(step_id).arguments.items()
+        if binding.kind == "user" and binding.fact == fact
+    ]
+    return uses[0][0] if any(needed for _, needed in uses) else None
 
 
 def _destructive(blueprint: Blueprint, place: tuple[int, int], library: Library) -> bool:
@@ -139,8 +156,8 @@ def _destructive(blueprint: Blueprint, place: tuple[int, int], library: Library)
     return any(library.tools[blueprint.step(step_id).tool_id].destructive for step_id in group)
 
 
-def _independent(blueprint: Blueprint, first: tuple[str, ...], second: tuple[str, ...]) -> bool:
-    """Whether no step of the second group needs an output of the first, and none fails or runs code."""
+def _independent(blueprint: Blueprint, first: tuple[str, ...], second: tuple[str, ...], library: Library) -> bool:
+    """Whether all are look-ups that do not fail, and none of the second group needs an output of the first."""
     steps = [blueprint.step(step_id) for step_id in (*first, *second)]
     needs = {binding.step for step_id in second for binding in blueprint.step(step_id).arguments.values()}
-    return not needs & set(first) and not any(step.fault or step.task for step in steps)
+    return not needs & set(first) and not any(step.fault or step.task or library.writes(step.tool_id) for step in steps)

@@ -1,21 +1,32 @@
 """A cluster in, a blueprint out: dependent tools whose arguments are bound while they run on a fresh world."""
 
 import random
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from pydantic import JsonValue
-
-from tdscaling_assets.blueprints.binding import Known, bind
+from tdscaling_assets.blueprints.binding import OPTIONAL_SHARE, Known, bind
 from tdscaling_assets.blueprints.library import Library, purpose
-from tdscaling_assets.blueprints.rehearsal import DryRunError, Rehearsal, run_step
-from tdscaling_assets.schema import Blueprint, BusinessCluster, JsonObject, Step, Turn, digest
-
-TurnKind = Literal["request", "inform", "approve", "pivot"]
+from tdscaling_assets.blueprints.rehearsal import DryRunError, replay, run_step
+from tdscaling_assets.blueprints.turns import next_step_id, report_paths
+from tdscaling_assets.measures import leaves
+from tdscaling_assets.paths import value_at
+from tdscaling_assets.schema import Blueprint, BusinessCluster, ExpectedCall, JsonObject, Step, Turn, digest
+from tdscaling_assets.services.world import World
 
 CHAIN_LENGTHS, CHAIN_SHARES = (1, 2, 3, 4), (0.15, 0.4, 0.3, 0.15)
-REPORTED = 3
-"""Most values that an answer reports."""
+STARTS = 6
+"""Times that a chain is begun anew on a fresh world before its draw is refused."""
+BINDINGS = 4
+"""Most bindings of one step that are tried: a call that the world refuses changes nothing."""
+
+
+@dataclass(frozen=True)
+class Grounded:
+    """A step that the world accepted, the facts that it adds, and the call."""
+
+    step: Step
+    facts: JsonObject
+    call: ExpectedCall
 
 
 def draw_blueprint(
@@ -45,43 +56,71 @@ def draw_blueprint(
     return append_request(blueprint, chain, library, rng)
 
 
-def append_request(
-    blueprint: Blueprint, chain: Sequence[str], library: Library, rng: random.Random, kind: TurnKind = "request"
-) -> Blueprint:
+def append_request(blueprint: Blueprint, chain: Sequence[str], library: Library, rng: random.Random) -> Blueprint:
     """The blueprint with one more request turn that runs the chain after all earlier steps. Raises DryRunError."""
-    world = library.world(blueprint.services, blueprint.world_seed)
-    outputs: dict[str, JsonValue] = {}
-    for step in blueprint.steps:
-        outputs[step.step_id] = run_step(blueprint, step, outputs, library, world).output
-    steps, facts = list(blueprint.steps), dict(blueprint.facts)
-    reveals: JsonObject = {}
-    new: list[Step] = []
-    for place, tool_id in enumerate(chain):
-        tool = library.tools[tool_id]
-        linked = _link(chain[place - 1], tool_id, library) if place else None
-        known = Known(steps, outputs, facts)
-        step, added = bind(tool, next_step_id(steps), known, library, world, rng, linked=linked)
-        facts |= added
-        reveals |= added
-        draft = blueprint.model_copy(update={"facts": facts})
-        outputs[step.step_id] = run_step(draft, step, outputs, library, world).output
-        steps.append(step)
-        new.append(step)
-    about = report_paths(new[-1].step_id, outputs[new[-1].step_id], rng)
+    new = _ground_chain(blueprint, chain, library, rng)
+    wanted = _wanted(new, library)
     turn = Turn(
-        kind=kind,
-        intent=_intent(chain, library),
-        reveals=tuple(reveals),
-        groups=tuple((step.step_id,) for step in new),
-        about=about,
+        kind="request",
+        intent=" and then ".join(dict.fromkeys(purpose(library.tools[item.step.tool_id]) for item in wanted)),
+        reveals=tuple(dict.fromkeys(name for item in new for name in item.facts)),
+        groups=tuple((item.step.step_id,) for item in new),
+        about=_about(wanted, library, rng),
     )
-    return blueprint.model_copy(update={"facts": facts, "steps": tuple(steps), "turns": (*blueprint.turns, turn)})
+    return blueprint.model_copy(
+        update={
+            "facts": {**blueprint.facts, **{name: value for item in new for name, value in item.facts.items()}},
+            "steps": (*blueprint.steps, *(item.step for item in new)),
+            "turns": (*blueprint.turns, turn),
+        }
+    )
 
 
-def draw_chain(cluster: BusinessCluster, library: Library, rng: random.Random) -> list[str]:
-    """Tools of the cluster in an order along its dependency edges, 1-4 long, ending in a tool that consumes."""
+def ground_step(
+    blueprint: Blueprint,
+    tool_id: str,
+    known: Known,
+    library: Library,
+    world: World,
+    rng: random.Random,
+    *,
+    links: Mapping[str, float],
+    feeder: str = "",
+) -> Grounded:
+    """A new step of the tool, bound anew until the world accepts it; each time with more of the optional parameters.
+
+    One of the parameters in `links`, drawn by weight, takes an earlier output: that of the step `feeder`, if named.
+    Raises DryRunError when none of the bindings runs.
+    """
+    problem = DryRunError("no_value", f"nothing was tried for {tool_id}")
+    for attempt in range(BINDINGS):
+        linked = rng.choices(list(links), list(links.values()))[0] if links else None
+        try:
+            step, facts = bind(
+                library.tools[tool_id],
+                next_step_id(known.steps),
+                known,
+                library,
+                world,
+                rng,
+                linked=linked,
+                feeder=feeder,
+                optional_share=OPTIONAL_SHARE * (1 + attempt / 2),
+            )
+            draft = blueprint.model_copy(update={"facts": {**known.facts, **facts}})
+            return Grounded(step, facts, run_step(draft, step, known.outputs, library, world))
+        except DryRunError as error:
+            problem = error
+    raise problem
+
+
+def draw_chain(
+    cluster: BusinessCluster, library: Library, rng: random.Random, ends: Sequence[str] | None = None
+) -> list[str]:
+    """Tools of the cluster in an order along its dependency edges, 1-4 long, ending in one of `ends`, by default a tool
+    that consumes."""
     consumers = sorted({edge.consumer_id for edge in cluster.edges})
-    chain = [rng.choice(consumers or sorted(cluster.tool_ids))]
+    chain = [rng.choice(ends or consumers or sorted(cluster.tool_ids))]
     length = rng.choices(CHAIN_LENGTHS, CHAIN_SHARES)[0]
     while len(chain) < length:
         feeding = [edge for edge in cluster.edges if edge.consumer_id == chain[0] and edge.producer_id not in chain]
@@ -91,73 +130,74 @@ def draw_chain(cluster: BusinessCluster, library: Library, rng: random.Random) -
     return chain
 
 
-def report_step(
-    rehearsal: Rehearsal, step: Step, facts: JsonObject, library: Library, rng: random.Random
-) -> tuple[str, ...]:
-    """What the answer tells of a new step, which runs once on the rehearsal's world. Raises DryRunError."""
-    draft = rehearsal.blueprint.model_copy(update={"facts": {**rehearsal.blueprint.facts, **facts}})
-    call = run_step(draft, step, rehearsal.outputs, library, rehearsal.world)
-    return report_paths(step.step_id, call.output, rng)
-
-
-def with_turn(
-    blueprint: Blueprint,
-    index: int,
-    turns: tuple[Turn, ...],
-    step: Step | None = None,
-    facts: JsonObject | None = None,
-) -> Blueprint:
-    """The blueprint with turn `index` replaced by `turns`, and a step and facts added."""
-    return blueprint.model_copy(
-        update={
-            "turns": (*blueprint.turns[:index], *turns, *blueprint.turns[index + 1 :]),
-            "steps": (*blueprint.steps, step) if step else blueprint.steps,
-            "facts": {**blueprint.facts, **(facts or {})},
-        }
-    )
-
-
-def next_step_id(steps: Sequence[Step]) -> str:
-    """`s1`, `s2`, ...: the first id not taken."""
-    return f"s{len(steps) + 1}"
-
-
-def report_paths(step_id: str, output: JsonValue, rng: random.Random) -> tuple[str, ...]:
-    """Up to three `step.path` of scalars worth telling the user. Raises DryRunError when there are none."""
-    paths = _scalar_paths(output, "")
-    if not paths:
-        raise DryRunError("empty_result", f"{step_id} returns nothing to report")
-    chosen = sorted(rng.sample(range(len(paths)), min(REPORTED, len(paths))))
-    return tuple(f"{step_id}.{paths[index]}" for index in chosen)
-
-
 def seal(blueprint: Blueprint) -> Blueprint:
     """The blueprint under its final id: a digest of batch, seed and topology."""
     content = blueprint.model_dump(mode="json", exclude={"blueprint_id", "title", "persona", "goal"})
     return blueprint.model_copy(update={"blueprint_id": f"bp_{digest(content)}"})
 
 
-def _link(producer_id: str, consumer_id: str, library: Library) -> str | None:
-    """The parameter along the strongest edge between two tools of a chain."""
+def _ground_chain(blueprint: Blueprint, chain: Sequence[str], library: Library, rng: random.Random) -> list[Grounded]:
+    """The chain's steps, each bound so that the world accepts it; from the start again where one finds no binding.
+
+    Raises DryRunError when no start leads to the end.
+    """
+    problem = DryRunError("no_chain", "nothing was tried")
+    for _ in range(STARTS):
+        try:
+            return _ground_once(blueprint, chain, library, rng)
+        except DryRunError as error:
+            problem = error
+    raise problem
+
+
+def _ground_once(blueprint: Blueprint, chain: Sequence[str], library: Library, rng: random.Random) -> list[Grounded]:
+    calls, world = replay(blueprint, library)
+    steps, facts = list(blueprint.steps), dict(blueprint.facts)
+    new: list[Grounded] = []
+    for place, tool_id in enumerate(chain):
+        links = _links(chain[place - 1], tool_id, library) if place else {}
+        feeder = new[-1].step.step_id if new else ""
+        known = Known(steps, {step_id: call.output for step_id, call in calls.items()}, facts)
+        grounded = ground_step(blueprint, tool_id, known, library, world, rng, links=links, feeder=feeder)
+        calls[grounded.step.step_id] = grounded.call
+        facts |= grounded.facts
+        steps.append(grounded.step)
+        new.append(grounded)
+    return new
+
+
+def _links(producer_id: str, consumer_id: str, library: Library) -> dict[str, float]:
+    """Parameter → weight of the edges between two tools of a chain; none where the producer does not say what it
+    returns, so that no value can be bound beforehand."""
+    if library.tools[producer_id].output_schema is None:
+        return {}
     edges = [edge for edge in library.edges_into(consumer_id) if edge.producer_id == producer_id]
-    return max(edges, key=lambda edge: (edge.weight, edge.consumer_param)).consumer_param if edges else None
+    return {edge.consumer_param: edge.weight for edge in edges}
 
 
-def _intent(chain: Sequence[str], library: Library) -> str:
-    """What the user asks for: every change along the chain, and its end."""
-    tools = [library.tools[tool_id] for tool_id in chain]
-    asked = [tool for tool in tools[:-1] if tool.read_only is False] + tools[-1:]
-    return " and then ".join(dict.fromkeys(purpose(tool) for tool in asked))
-
-
-def _scalar_paths(value: JsonValue, prefix: str, depth: int = 0) -> list[str]:
-    """Dotted paths of scalars, objects and the first row of lists, three levels deep."""
-    if isinstance(value, list):
-        value = {"0": value[0]} if value else {}
-    if not isinstance(value, dict):
-        return [prefix] if value is not None and value != "" else []
-    if depth > 2:
-        return []
+def _wanted(new: Sequence[Grounded], library: Library) -> list[Grounded]:
+    """What the user asks for: every change, the end, and look-ups that tell no later step anything new."""
+    calls = {item.step.step_id: item.call for item in new}
+    feeding = {source for item in new for source in _sources(item.step, calls)}
     return [
-        path for key, item in value.items() for path in _scalar_paths(item, f"{prefix}.{key}".strip("."), depth + 1)
+        item for item in new if item is new[-1] or library.writes(item.step.tool_id) or item.step.step_id not in feeding
     ]
+
+
+def _sources(step: Step, calls: Mapping[str, ExpectedCall]) -> set[str]:
+    """The new steps that give this one a value which they had not been given themselves."""
+    return {
+        binding.step
+        for binding in step.arguments.values()
+        if binding.kind == "output" and binding.step in calls
+        if value_at(calls[binding.step].output, binding.path) not in list(leaves(calls[binding.step].arguments))
+    }
+
+
+def _about(wanted: Sequence[Grounded], library: Library, rng: random.Random) -> tuple[str, ...]:
+    """What the answer reports: several values of the last call, one of each other that was asked for."""
+    *others, last = wanted
+    told: list[str] = []
+    for item in others:
+        told += report_paths(item.call, library.tools[item.step.tool_id], rng, most=1)
+    return (*told, *report_paths(last.call, library.tools[last.step.tool_id], rng))

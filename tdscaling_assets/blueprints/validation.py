@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 import networkx as nx
 from jsonschema import Draft202012Validator
+from pydantic import JsonValue
 
 from tdscaling_assets.blueprints.library import Library, required
+from tdscaling_assets.paths import value_at
 from tdscaling_assets.schema import Blueprint
 
 
 def find_fault(blueprint: Blueprint, library: Library) -> str | None:
-    """Checks schedule, facts, bindings, acyclicity and argument types; the first failure as `reason: detail`."""
+    """Checks schedule, acyclicity, facts, bindings, argument types, reports; the first failure as `reason: detail`."""
     return next((fault for check in _CHECKS for fault in check(blueprint, library)), None)
 
 
@@ -64,4 +66,23 @@ def _arguments(blueprint: Blueprint, library: Library) -> Iterator[str]:
             yield f"type: {call.step_id} {problem.json_path}: {problem.message[:200]}"
 
 
-_CHECKS = (_schedule, _dependencies, _facts, _arguments)
+def _reports(blueprint: Blueprint, library: Library) -> Iterator[str]:
+    outputs = {call.step_id: call.output for call in blueprint.expected_calls}
+    done: set[str] = set()
+    for turn in blueprint.turns:
+        done |= {step_id for group in turn.groups for step_id in group}
+        for entry in turn.about if turn.reply == "answer" and outputs else ():
+            step_id, _, path = entry.partition(".")
+            if step_id not in done or not _holds(outputs.get(step_id), path):
+                yield f"unreportable: {entry} is not there when the answer is to tell it"
+
+
+def _holds(output: JsonValue, path: str) -> bool:
+    try:
+        value_at(output, path)
+    except KeyError:
+        return False
+    return True
+
+
+_CHECKS = (_schedule, _dependencies, _facts, _arguments, _reports)

@@ -9,8 +9,8 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from tdscaling_assets.defs.automation import partitions_name
 from tdscaling_assets.defs.run import Overrides, decide, run_batch, run_catalog
-from tdscaling_assets.defs.tables import batches
 from tdscaling_assets.evolution.keys import next_batch
 from tdscaling_assets.evolution.plateau import NewRound
 from tdscaling_assets.metrics.context import MeasureContext
@@ -35,12 +35,18 @@ def run_study(settings: Settings, budgets: list[int], seeds: int) -> pl.DataFram
 
 
 def _run_arm(settings: Settings, arm: str, budgets: list[int]) -> list[dict[str, object]]:
-    overrides: Overrides = {"home": str(settings.home), "seed": settings.seed, "batch_size": settings.batch_size}
+    overrides: Overrides = {
+        "home": str(settings.home),
+        "catalog": settings.catalog,
+        "lake_data": settings.lake_data,
+        "seed": settings.seed,
+        "batch_size": settings.batch_size,
+    }
     with dg.DagsterInstance.ephemeral() as instance:
         run_catalog(instance, overrides)
         while _kept(settings) < budgets[-1]:
             decision = decide(instance, settings)
-            keys = instance.get_dynamic_partitions(batches.name or "")
+            keys = instance.get_dynamic_partitions(partitions_name())
             steer = arm == "diversity" and isinstance(decision, NewRound)
             run_batch(
                 instance, decision.key if steer and isinstance(decision, NewRound) else next_batch(keys), overrides

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from tdscaling_assets.defs.liveness import fail_dead_runs
 from tdscaling_assets.defs.system import System
 from tdscaling_assets.defs.tables import batches
 from tdscaling_assets.errors import StorageError
@@ -38,20 +39,23 @@ synthesis_job = dg.define_asset_job(
 @dg.schedule(cron_schedule="0 1 * * *", job=synthesis_job)
 def nightly_synthesis(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """The next batch of the newest round; a batch that has no report yet is run again instead of piling up another."""
-    keys = context.instance.get_dynamic_partitions(_name())
-    running = unfinished_run(context.instance, newest(keys))
+    settings = System().settings()
+    keys = known_batches(context.instance, settings)
+    running = unfinished_run(context.instance, settings, newest(keys))
     if running is not None:
         return dg.SkipReason(f"Batch {newest(keys)} is still running as {running.run_id}.")
-    key = batch_to_run(keys, read_reported(System().settings()))
-    context.instance.add_dynamic_partitions(_name(), [key])
+    key = batch_to_run(keys, read_reported(settings))
+    context.instance.add_dynamic_partitions(partitions_name(), [key])
     return dg.RunRequest(partition_key=key)
 
 
 @dg.sensor(job=synthesis_job, minimum_interval_seconds=60)
 def entropy_plateau_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Starts the first batch of a new round when more of the same adds nothing."""
-    keys = context.instance.get_dynamic_partitions(_name())
-    decision = read_decision(System().settings(), keys)
+    settings = System().settings()
+    fail_dead_runs(context.instance, settings.home)
+    keys = known_batches(context.instance, settings)
+    decision = read_decision(settings, keys)
     if isinstance(decision, Wait):
         return dg.SkipReason(decision.reason + blocking_run(context.instance, newest(keys)))
     context.log.info(decision.reason)
@@ -96,10 +100,18 @@ def read_reported(settings: Settings) -> list[str]:
         return []
 
 
-def unfinished_run(instance: dg.DagsterInstance, batch: str | None) -> dg.DagsterRun | None:
-    """The run of that batch that is queued or under way, if any."""
+def known_batches(instance: dg.DagsterInstance, settings: Settings) -> list[str]:
+    """Batches that Dagster or the lake knows of; the instance learns of those it missed."""
+    keys = {*instance.get_dynamic_partitions(partitions_name()), *read_reported(settings)}
+    instance.add_dynamic_partitions(partitions_name(), sorted(keys))
+    return sorted(keys)
+
+
+def unfinished_run(instance: dg.DagsterInstance, settings: Settings, batch: str | None) -> dg.DagsterRun | None:
+    """The run of that batch that is queued or under way, if any; one whose process is gone is marked failed."""
     if batch is None:
         return None
+    fail_dead_runs(instance, settings.home)
     under_way = dg.RunsFilter(
         tags={"dagster/partition": batch},
         statuses=[
@@ -123,7 +135,8 @@ def blocking_run(instance: dg.DagsterInstance, batch: str | None) -> str:
     return f" Its run {runs[0].run_id} failed: mend the cause and run the batch again."
 
 
-def _name() -> str:
+def partitions_name() -> str:
+    """The name under which an instance keeps the batch keys."""
     name = batches.name
     if name is None:
         raise AssertionError("the batch partitions have a name")

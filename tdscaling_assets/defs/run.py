@@ -7,8 +7,15 @@ from pathlib import Path
 import dagster as dg
 
 from tdscaling_assets.defs import build_defs
-from tdscaling_assets.defs.automation import batch_to_run, read_decision, read_reported
-from tdscaling_assets.defs.tables import batches
+from tdscaling_assets.defs.automation import (
+    batch_to_run,
+    known_batches,
+    partitions_name,
+    read_decision,
+    read_reported,
+    unfinished_run,
+)
+from tdscaling_assets.defs.liveness import has_process
 from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.evolution.keys import newest, next_round
 from tdscaling_assets.evolution.plateau import NewRound, Wait
@@ -38,8 +45,13 @@ def run_catalog(instance: dg.DagsterInstance, overrides: Overrides) -> None:
 
 
 def run_next_batch(instance: dg.DagsterInstance, settings: Settings, overrides: Overrides) -> str:
-    """Run the batch that is due, the unfinished newest one or the next; returns its key."""
-    return run_batch(instance, batch_to_run(known_batches(instance, settings), read_reported(settings)), overrides)
+    """Run the batch that is due, the unfinished newest one or the next; returns its key. ConfigError while another
+    process writes it."""
+    key = batch_to_run(known_batches(instance, settings), read_reported(settings))
+    other = unfinished_run(instance, settings, key)
+    if other is not None and has_process(settings.home, other.run_id):
+        raise ConfigError(f"batch {key} is being written by run {other.run_id}: wait for it to end, or stop it")
+    return run_batch(instance, key, overrides)
 
 
 def run_next_round(instance: dg.DagsterInstance, settings: Settings, overrides: Overrides) -> str:
@@ -53,7 +65,7 @@ def run_next_round(instance: dg.DagsterInstance, settings: Settings, overrides: 
 
 def run_batch(instance: dg.DagsterInstance, key: str, overrides: Overrides) -> str:
     """Materialize every asset of this batch; returns its key."""
-    instance.add_dynamic_partitions(batches.name or "", [key])
+    instance.add_dynamic_partitions(partitions_name(), [key])
     _run("synthesis", instance, key, overrides)
     return key
 
@@ -63,17 +75,13 @@ def decide(instance: dg.DagsterInstance, settings: Settings) -> NewRound | Wait:
     return read_decision(settings, known_batches(instance, settings))
 
 
-def known_batches(instance: dg.DagsterInstance, settings: Settings) -> list[str]:
-    """Batches that Dagster or the lake knows of; the instance learns of those it missed."""
-    keys = {*instance.get_dynamic_partitions(batches.name or ""), *read_reported(settings)}
-    instance.add_dynamic_partitions(batches.name or "", sorted(keys))
-    return sorted(keys)
-
-
 def _run(job: str, instance: dg.DagsterInstance, key: str | None, overrides: Overrides) -> None:
     given = {name: value for name, value in overrides.items() if value is not None}
     config = {"loggers": {"console": {"config": {}}}, "resources": {"system": {"config": given}}}
-    build_defs().resolve_job_def(job).execute_in_process(instance=instance, run_config=config, partition_key=key)
+    try:
+        build_defs().resolve_job_def(job).execute_in_process(instance=instance, run_config=config, partition_key=key)
+    except dg.DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
 
 
 def _instance_config() -> Path:

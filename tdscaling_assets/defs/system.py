@@ -1,8 +1,12 @@
 """The one resource: settings from `TDS_*`, with what a run may override, and what they open."""
 
+from contextlib import ExitStack
+
 import dagster as dg
+from pydantic import PrivateAttr
 
 from tdscaling_assets.blueprints.library import Library
+from tdscaling_assets.defs.liveness import hold_mark
 from tdscaling_assets.schema import BusinessCluster, Tool, ToolEdge
 from tdscaling_assets.services.spec import load_services
 from tdscaling_assets.settings import Settings, load_settings
@@ -13,14 +17,29 @@ class System(dg.ConfigurableResource[None]):
     """Settings of a run: the environment's, unless the run config says otherwise."""
 
     home: str | None = None
+    catalog: str | None = None
+    lake_data: str | None = None
     batch_size: int | None = None
     seed: int | None = None
     compliance: float | None = None
+
+    _mark: ExitStack = PrivateAttr(default_factory=ExitStack)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """From here on the run shows that its process lives."""
+        if context.run_id is not None:
+            self._mark.enter_context(hold_mark(self.settings().home, context.run_id))
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """The run's process is done with it."""
+        self._mark.close()
 
     def settings(self) -> Settings:
         """All settings; raises ConfigError."""
         overrides = {
             "home": self.home,
+            "catalog": self.catalog,
+            "lake_data": self.lake_data,
             "batch_size": self.batch_size,
             "seed": self.seed,
             "compliance": self.compliance,

@@ -1,12 +1,14 @@
 """What every table asset has in common: its definition's facts, and the metadata of a materialization."""
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import iscoroutinefunction
 from typing import Any
 
 import dagster as dg
 import polars as pl
 from matplotlib.figure import Figure
 
+from tdscaling_assets.defs.interrupt import interruptible
 from tdscaling_assets.report.canvas import markdown_image
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.tables import find_table
@@ -27,7 +29,7 @@ def table_asset(
     """`dg.asset` with the facts that the table's declaration already holds; batched tables are partitioned."""
     declared = find_table(table)
     columns = [dg.TableColumn(name, kind) for name, kind in declared.columns.items()]
-    return dg.asset(
+    define = dg.asset(
         group_name=GROUP,
         kinds={"duckdb", *kinds},
         owners=OWNERS,
@@ -35,6 +37,7 @@ def table_asset(
         partitions_def=batches if declared.batched else None,
         metadata={"dagster/column_schema": dg.TableSchema(columns), "dagster/table_name": f"lake.{table}"},
     )
+    return lambda function: define(interruptible(function) if iscoroutinefunction(function) else function)
 
 
 def store(

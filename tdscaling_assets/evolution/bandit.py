@@ -10,7 +10,7 @@ import polars as pl
 
 from tdscaling_assets.schema import OPERATORS, Record
 
-FLOOR = 0.2  # share of the weight that all operators divide equally, so that none is ever given up
+FLOOR = 0.4  # share of the weight that all operators divide equally, so that none is ever given up
 
 
 class OperatorStats(Record):
@@ -58,13 +58,10 @@ def operator_stats(frame: pl.DataFrame) -> dict[str, OperatorStats]:
     }
 
 
-def operator_weights(
-    stats: Mapping[str, OperatorStats], wanted: Mapping[str, float], temperature: float, rng: random.Random
-) -> dict[str, float]:
-    """Operator → probability: (drawn acceptance × bits / calls × want)^(1/temperature), above the floor.
+def operator_weights(stats: Mapping[str, OperatorStats], temperature: float, rng: random.Random) -> dict[str, float]:
+    """Operator → probability: (drawn acceptance × bits / calls)^(1/temperature), above the floor.
 
-    `wanted` scales an operator by how much its promised label is missing. An untried operator is taken at the best
-    surprisal and the mean cost seen, so it is tried.
+    An untried operator is taken at the best surprisal and the mean cost seen, so it is tried.
     """
     seen = [stats[name] for name in OPERATORS if name in stats and stats[name].tried]
     best = max((one.surprisal for one in seen), default=1.0) or 1.0
@@ -75,7 +72,7 @@ def operator_weights(
         acceptance = rng.betavariate(1 + one.kept, 1 + max(0, one.tried - one.kept))
         bits = one.surprisal if one.kept else best
         calls = max(1.0, one.calls if one.tried else cost)
-        scores[name] = (acceptance * bits / calls * wanted.get(name, 1.0)) ** (1 / temperature)
+        scores[name] = (acceptance * bits / calls) ** (1 / temperature)
     return with_floor(scores, FLOOR)
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.evolution.bandit import OperatorStats, operator_weights, with_floor
-from tdscaling_assets.schema import LABELS, OPERATORS, PROMISED_LABEL, Record, RoundPlan
+from tdscaling_assets.schema import LABELS, OPERATORS, Record, RoundPlan
 from tdscaling_assets.settings import Settings
 
 SKEW = 1.5  # round 1: domain weight ∝ clusters^SKEW, so big domains dominate as they do in a catalog
@@ -83,13 +83,12 @@ def _evolved(round_name: str, history: PlanHistory, sizes: Mapping[str, int], se
     temperature = min(HOTTEST, (before.temperature if before else COLD) + WARMER)
     target = _climb(before.cac_target if before else CAC_BASELINE, history.cac_p75)
     labels = label_weights(history.kept_by_label)
-    wanted: dict[str, float] = {name: labels[label] * len(LABELS) for name, label in PROMISED_LABEL.items()}
     rng = random.Random(f"{settings.seed}:{round_name}")
     plan = RoundPlan(
         round=round_name,
         domain_weights=domain_weights(history.kept_by_domain, list(sizes)),
         mode_weights=labels,
-        operator_weights=operator_weights(history.operators, wanted, temperature, rng),
+        operator_weights=operator_weights(history.operators, temperature, rng),
         cac_target=target,
         temperature=temperature,
         parent_metrics={name: value for name, value in sorted(history.metrics.items()) if math.isfinite(value)},

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import time
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -155,6 +156,7 @@ def _load_litellm() -> ModuleType:
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     import litellm
 
+    warnings.filterwarnings("ignore", r"Item '\w+' on TypedDict class .* `ReadOnly` qualifier", UserWarning)  # its own
     litellm.suppress_debug_info = True
     litellm.telemetry = False
     provider.register_teacher()

@@ -24,12 +24,12 @@ INFORM = (
     "Let me look it up... {facts}",
 )
 APPROVE = (
-    "Yes, go ahead.",
-    "Yes, please do.",
-    "That is what I want, go on.",
-    "Confirmed.",
-    "Yes, I am sure.",
-    "Fine with me, carry on.",
+    "Yes, go ahead. {facts}",
+    "Yes, please do. {facts}",
+    "That is what I want, go on. {facts}",
+    "Confirmed. {facts}",
+    "Yes, I am sure. {facts}",
+    "Fine with me, carry on. {facts}",
 )
 PIVOT = (
     "Actually, I changed my mind: please {intent}. {facts}",
@@ -37,6 +37,7 @@ PIVOT = (
     "On second thought, {intent} instead. {facts}",
     "Hm, plans have changed. Could you {intent}? {facts}",
 )
+ALSO = ("Please also {also}.", "After that, could you {also} as well?", "I need you to {also} too.")
 FACT = ("My {name} is {value}.", "The {name} is {value}.", "{name}: {value}.", "For the {name}, take {value}.")
 CLARIFY = (
     "Could you tell me the {names}?",

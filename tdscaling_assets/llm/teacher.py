@@ -87,7 +87,8 @@ def _user(hint: JsonObject, rng: random.Random) -> str:
     facts = " ".join(
         pick(phrases.FACT, rng).format(name=_plain(name), value=_spoken(value)) for name, value in reveals.items()
     )
-    return pick(stock, rng).format(intent=hint.get("intent", ""), facts=facts).strip()
+    also = pick(phrases.ALSO, rng).format(also=hint["also"]) if hint.get("also") else ""
+    return f"{pick(stock, rng).format(intent=hint.get('intent', ''), facts=facts).strip()} {also}".strip()
 
 
 def _planner(hint: JsonObject, rng: random.Random) -> str:

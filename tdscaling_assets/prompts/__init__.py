@@ -27,7 +27,8 @@ def render(role: str, **values: object) -> str:
 def with_guidance(system: str, hint: JsonObject) -> str:
     """The system prompt with the hint appended as private guidance."""
     note = "Private guidance for your next message only. Follow it in your own words and never mention it."
-    return f"{system}\n\n{note}\n{_OPEN}\n{json.dumps(hint, ensure_ascii=False)}\n{_CLOSE}"
+    body = json.dumps(hint, ensure_ascii=False).replace("<", "\\u003c")  # no value can open or close the tag
+    return f"{system}\n\n{note}\n{_OPEN}\n{body}\n{_CLOSE}"
 
 
 def read_guidance(system: str) -> JsonObject | None:

@@ -1,0 +1,184 @@
+"""A call's observation: errors that the assistant can read, real worlds, and simulations that keep to their schema."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tdscaling_assets.agents.conversation import Stage
+from tdscaling_assets.agents.environment import Environment, Observation
+from tdscaling_assets.errors import ModelError
+from tdscaling_assets.llm.protocol import ChatModel, ChatReply
+from tdscaling_assets.llm.teacher import ScriptedTeacher
+from tdscaling_assets.schema import CODE_TOOL, Blueprint, Message, Tool, ToolCall, Trajectory
+from tdscaling_assets.services.world import World
+
+Hold = Callable[[Sequence[Blueprint], Stage], list[Trajectory]]
+MakeDouble = Callable[..., Any]
+Say = Callable[[str | None], ChatReply]
+
+FORECAST = Tool(
+    tool_id="get_forecast",
+    server="weather",
+    name="get_forecast",
+    description="The forecast of a city.",
+    input_schema={
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+        "required": ["city"],
+    },
+    output_schema={
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "celsius": {"type": "number"}, "sky": {"enum": ["clear", "rain"]}},
+        "required": ["city", "celsius", "sky"],
+    },
+    domain="weather",
+    source="test",
+    executor="simulated",
+    content_hash="0",
+)
+
+
+def environment(stage: Stage, simulator: ChatModel, *tools: Tool) -> Environment:
+    world = World([], 1)
+    offered = {tool.tool_id: tool for tool in tools or (FORECAST,)}
+    return Environment(offered, world, stage.sandbox, simulator, stage.settings, seed=5)
+
+
+def observe(where: Environment, name: str, arguments: str, history: Sequence[Message] = ()) -> Observation:
+    return asyncio.run(where.observe(ToolCall(id="c1", name=name, arguments=arguments), history))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "code"),
+    [
+        ("get_weather", '{"city": "Oslo"}', "unknown_tool"),
+        ("get_forecast", '{"city": "Os', "invalid_arguments"),
+        ("get_forecast", '["Oslo"]', "invalid_arguments"),
+        ("get_forecast", "{}", "invalid_arguments"),
+        ("get_forecast", '{"city": "Oslo", "days": "three"}', "invalid_arguments"),
+    ],
+)
+def test_a_wrong_call_gets_an_error_and_costs_nothing(
+    name: str, arguments: str, code: str, stage: Stage, double: MakeDouble
+) -> None:
+    simulator = double(ScriptedTeacher(1.0).complete)
+    where = environment(stage, simulator)
+    observation = observe(where, name, arguments)
+    assert not observation.ok
+    assert isinstance(observation.value, dict)
+    assert observation.value["error"]["code"] == code
+    assert observation.value["error"]["message"]
+    assert simulator.asked == []
+    assert where.spent.calls == 0
+
+
+def test_a_simulated_observation_satisfies_its_schema_and_says_that_it_is_simulated(stage: Stage) -> None:
+    observation = observe(environment(stage, ScriptedTeacher(1.0)), "get_forecast", '{"city": "Oslo"}')
+    assert observation.ok and observation.simulated
+    assert list(Draft202012Validator(FORECAST.output_schema or {}).iter_errors(observation.value)) == []
+    assert isinstance(observation.value, dict) and observation.value["city"] == "Oslo"
+    message = observation.message(ToolCall(id="c7", name="get_forecast", arguments="{}"))
+    assert (message.role, message.tool_call_id, message.simulated) == ("tool", "c7", True)
+
+
+def test_a_simulator_sees_what_was_observed_before(stage: Stage, double: MakeDouble, say: Say) -> None:
+    simulator = double(lambda request: say('{"city": "Oslo", "celsius": 3, "sky": "rain"}'))
+    history = [Message(role="tool", tool_call_id="c0", content='{"celsius": 3}'), Message(role="user", content="hi")]
+    observe(environment(stage, simulator), "get_forecast", '{"city": "Oslo"}', history)
+    (request,) = simulator.asked
+    assert request.role == "environment"
+    assert json.loads(str(request.messages[1]["content"]))["earlier_observations"] == ['{"celsius": 3}']
+
+
+@pytest.mark.parametrize("wrapped", ["Sure:\n```json\n{}\n```", "{} and nothing else"])
+def test_a_simulator_may_wrap_its_json_in_prose(wrapped: str, stage: Stage, double: MakeDouble, say: Say) -> None:
+    value = '{"city": "Oslo", "celsius": 3, "sky": "rain"}'
+    simulator = double(lambda request: say(wrapped.replace("{}", value)))
+    assert observe(environment(stage, simulator), "get_forecast", '{"city": "Oslo"}').value == json.loads(value)
+
+
+def test_a_simulator_has_a_second_chance_with_another_seed(stage: Stage, double: MakeDouble, say: Say) -> None:
+    replies = iter(["no idea", '{"city": "Oslo", "celsius": 3, "sky": "rain"}'])
+    simulator = double(lambda request: say(next(replies)))
+    where = environment(stage, simulator)
+    assert observe(where, "get_forecast", '{"city": "Oslo"}').ok
+    assert [request.seed for request in simulator.asked] == [5, 6]
+    assert (where.spent.calls, where.spent.usd) == (2, 1.0)
+
+
+@pytest.mark.parametrize("text", ["no idea", "", "{", '{"city": "Oslo"}', '{"city": "Oslo", "celsius": "3", "sky": 1}'])
+def test_a_simulator_that_never_satisfies_the_schema_fails(
+    text: str, stage: Stage, double: MakeDouble, say: Say
+) -> None:
+    where = environment(stage, double(lambda request: say(text)))
+    with pytest.raises(ModelError, match="get_forecast") as caught:
+        observe(where, "get_forecast", '{"city": "Oslo"}')
+    assert caught.value.kind == "malformed"
+    assert where.spent.calls == 2
+
+
+def test_such_a_conversation_is_the_fault_of_the_environment(
+    blueprints: list[Blueprint], stage: Stage, hold: Hold, double: MakeDouble, say: Say
+) -> None:
+    one = next(item for item in blueprints if item.steps[0].fault is None)
+    tool_id = one.turns[-1].groups[0][0] if one.turns[-1].groups else one.steps[0].step_id
+    tool = stage.tools[one.step(tool_id).tool_id]
+    unbuilt = tool.model_copy(update={"executor": "simulated", "output_schema": FORECAST.output_schema})
+    simulator = double(lambda request: say("no idea"))
+    changed = replace(
+        stage, tools={**stage.tools, tool.tool_id: unbuilt}, models={**stage.models, "environment": simulator}
+    )
+    (held,) = hold([one], changed)
+    assert held.failure is not None
+    assert held.failure.kind == "environment_malformed"
+    assert simulator.asked
+    assert held.usage.model == "mixed"
+
+
+def test_a_program_runs_in_the_sandbox(stage: Stage) -> None:
+    where = environment(stage, ScriptedTeacher(1.0), stage.tools[CODE_TOOL])
+    good = observe(where, CODE_TOOL, json.dumps({"code": "print(6 * 7)"}))
+    assert good.ok and not good.simulated
+    assert isinstance(good.value, dict) and good.value["stdout"] == "42\n"
+    bad = observe(where, CODE_TOOL, json.dumps({"code": "raise ValueError('no')"}))
+    assert not bad.ok
+    assert isinstance(bad.value, dict) and "ValueError: no" in str(bad.value["stderr"])
+
+
+def test_a_refusal_of_the_world_is_an_error_the_assistant_reads(library: Any, stage: Stage) -> None:
+    tool = next(tool for tool in library.tools.values() if tool.input_schema.get("required") == ["order_id"])
+    world = World([stage.services[tool.server]], 1)
+    where = Environment({tool.tool_id: tool}, world, None, ScriptedTeacher(1.0), stage.settings, seed=5)
+    observation = observe(where, tool.tool_id, '{"order_id": "ORD-0"}')
+    assert not observation.ok and not observation.simulated
+    assert isinstance(observation.value, dict) and observation.value["error"]["message"]
+
+
+def test_a_fault_strikes_exactly_once_and_the_call_then_succeeds(
+    blueprints: list[Blueprint], trajectories: list[Trajectory]
+) -> None:
+    struck = [
+        (step, held) for one, held in zip(blueprints, trajectories, strict=True) for step in one.steps if step.fault
+    ]
+    assert struck
+    for step, held in struck:
+        code, _, message = (step.fault or "").partition(": ")
+        failures = [
+            item
+            for item in held.messages
+            if item.role == "tool" and json.loads(item.content or "") == {"error": {"code": code, "message": message}}
+        ]
+        assert len(failures) == 1
+        calls = {call.id: call for item in held.messages for call in item.tool_calls}
+        failed = calls[failures[0].tool_call_id or ""]
+        answers = [item.content for item in held.messages if item.role == "tool" and item.name == step.tool_id][-2:]
+        assert failed.name == step.tool_id
+        assert sum((call.name, call.arguments) == (failed.name, failed.arguments) for call in calls.values()) == 2
+        assert "recover" in held.labels
+        assert held.failure is None
+        assert answers[0] != answers[1]

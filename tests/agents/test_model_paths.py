@@ -1,0 +1,93 @@
+"""However the teacher is reached, in process, through litellm or over HTTP, it holds the same conversations."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from tdscaling_assets.agents.conversation import Stage
+from tdscaling_assets.llm.roles import open_models
+from tdscaling_assets.llm.server import teacher_app
+from tdscaling_assets.llm.teacher import ScriptedTeacher
+from tdscaling_assets.schema import Blueprint, Trajectory, Usage
+from tdscaling_assets.settings import Settings
+
+Hold = Callable[[Sequence[Blueprint], Stage], list[Trajectory]]
+
+COMPLIANCE = 0.8
+
+
+@pytest.fixture(scope="module")
+def direct(blueprints: list[Blueprint], stage: Stage, hold: Hold) -> list[Trajectory]:
+    """The conversations of a teacher that sometimes errs, held in process."""
+    return hold(blueprints, replace(stage, models=dict.fromkeys(stage.models, ScriptedTeacher(COMPLIANCE))))
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The endpoint of the same teacher."""
+    app = teacher_app(ScriptedTeacher(COMPLIANCE))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        server.should_exit = True
+        thread.join()
+
+
+def through(stage: Stage, home: Path, **models: object) -> Stage:
+    """The stage with the models that the settings open."""
+    settings = Settings(home=home, compliance=COMPLIANCE, **models)
+    return replace(stage, models=open_models(settings))
+
+
+def without_usage(trajectories: list[Trajectory]) -> list[str]:
+    return [item.model_dump_json(exclude={"usage"}) for item in trajectories]
+
+
+def tokens(usage: Usage) -> tuple[int, int, int]:
+    return usage.calls, usage.prompt_tokens, usage.completion_tokens
+
+
+def test_a_batch_over_http_is_the_batch_in_process(
+    blueprints: list[Blueprint],
+    stage: Stage,
+    hold: Hold,
+    direct: list[Trajectory],
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    held = hold(blueprints, through(stage, tmp_path, model="openai/teacher", model_base_url=url))
+    assert without_usage(held) == without_usage(direct)
+    assert [tokens(item.usage) for item in held] == [tokens(item.usage) for item in direct]
+    assert {item.outcome for item in held} == {"completed", "failed"}
+    assert {item.usage.usd for item in held} == {None}
+    assert {item.usage.model for item in held} == {"openai/teacher"}
+
+
+def test_a_batch_that_is_repeated_asks_the_endpoint_nothing(
+    blueprints: list[Blueprint], stage: Stage, hold: Hold, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    first = hold(blueprints[:3], through(stage, tmp_path, model="openai/teacher", model_base_url=url))
+    files = sorted(path for path in (tmp_path / "cache").rglob("*.json"))
+    assert len(files) == sum(item.usage.calls for item in first)
+    again = hold(blueprints[:3], through(stage, tmp_path, model="openai/teacher", model_base_url=url))
+    assert again == first
+    assert sorted(path for path in (tmp_path / "cache").rglob("*.json")) == files
+
+
+def test_a_batch_of_the_litellm_provider_is_the_batch_in_process(
+    blueprints: list[Blueprint], stage: Stage, hold: Hold, direct: list[Trajectory], tmp_path: Path
+) -> None:
+    held = hold(blueprints, through(stage, tmp_path, model="tds/teacher"))
+    assert without_usage(held) == without_usage(direct)
+    assert {item.usage.usd for item in held} == {0.0}
+    assert {item.usage.model for item in held} == {"tds/teacher"}

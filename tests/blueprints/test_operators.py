@@ -1,0 +1,230 @@
+"""Each operator, over many parents: it brings its label, its child is well formed, and it leaves its parent alone."""
+
+import random
+from dataclasses import dataclass
+
+import pytest
+
+from tdscaling_assets.blueprints.library import Library
+from tdscaling_assets.blueprints.operators import evolve
+from tdscaling_assets.blueprints.rehearsal import DryRunError, Rehearsal, rehearse
+from tdscaling_assets.blueprints.validation import find_fault
+from tdscaling_assets.schema import CODE_TOOL, OPERATORS, PROMISED_LABEL, Blueprint, Operator, Turn
+from tdscaling_assets.settings import CacWeights
+
+WEIGHTS = CacWeights()
+LEAST_APPLIED = 15
+"""Children per operator below which a property over them would say little."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """All children that one operator made, each with its parent; and how many rewrites did not run."""
+
+    pairs: list[tuple[Rehearsal, Rehearsal]]
+    refused: int
+
+
+@pytest.fixture(scope="session")
+def families(library: Library, parents: list[Rehearsal]) -> dict[Operator, Family]:
+    return {operator: breed(operator, parents, library) for operator in OPERATORS}
+
+
+def breed(operator: Operator, parents: list[Rehearsal], library: Library) -> Family:
+    pairs: list[tuple[Rehearsal, Rehearsal]] = []
+    refused = 0
+    for number, parent in enumerate(parents):
+        try:
+            child = evolve(operator, parent, library, WEIGHTS, random.Random(number))
+        except DryRunError:
+            refused += 1
+            continue
+        if child is not None:
+            pairs.append((parent, child))
+    return Family(pairs, refused)
+
+
+def turns_of(blueprint: Blueprint, kind: str) -> list[Turn]:
+    return [turn for turn in blueprint.turns if turn.kind == kind]
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_it_applies_often_and_mostly_runs(operator: Operator, families: dict[Operator, Family]) -> None:
+    family = families[operator]
+    assert len(family.pairs) >= LEAST_APPLIED
+    assert family.refused < len(family.pairs)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_it_brings_the_label_it_promises(operator: Operator, families: dict[Operator, Family]) -> None:
+    for _, child in families[operator].pairs:
+        assert PROMISED_LABEL[operator] in child.blueprint.target_mode
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_its_children_are_well_formed(operator: Operator, families: dict[Operator, Family], library: Library) -> None:
+    for _, child in families[operator].pairs:
+        assert find_fault(child.blueprint, library) is None
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_its_children_rehearse_to_themselves(
+    operator: Operator, families: dict[Operator, Family], library: Library
+) -> None:
+    for _, child in families[operator].pairs:
+        assert rehearse(child.blueprint, library, WEIGHTS).blueprint == child.blueprint
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_lineage_records_operator_and_generation(operator: Operator, families: dict[Operator, Family]) -> None:
+    for parent, child in families[operator].pairs:
+        before, after = parent.blueprint.lineage, child.blueprint.lineage
+        assert after.operators == (*before.operators, operator)
+        assert after.generation == before.generation + 1
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_the_parent_and_its_world_stay_as_they_were(
+    operator: Operator, families: dict[Operator, Family], library: Library
+) -> None:
+    for parent, _ in families[operator].pairs:
+        assert parent.world.digest() == parent.blueprint.expected_digest
+        assert rehearse(parent.blueprint, library, WEIGHTS).blueprint == parent.blueprint
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_equal_seeds_make_equal_children(operator: Operator, parents: list[Rehearsal], library: Library) -> None:
+    first, second = (breed(operator, parents[:20], library).pairs for _ in range(2))
+    assert [child.blueprint for _, child in first] == [child.blueprint for _, child in second]
+    assert first
+
+
+@pytest.mark.parametrize("operator", ["deepen", "widen", "verify", "compute", "pivot"])
+def test_operators_that_add_steps_raise_complexity(operator: Operator, families: dict[Operator, Family]) -> None:
+    for parent, child in families[operator].pairs:
+        assert child.blueprint.target_cac > parent.blueprint.target_cac
+
+
+def test_deepen_takes_an_earlier_output(families: dict[Operator, Family]) -> None:
+    for _, child in families["deepen"].pairs:
+        assert any(binding.kind == "output" for binding in child.blueprint.steps[-1].arguments.values())
+
+
+def test_deepen_is_asked_for_in_the_request(families: dict[Operator, Family]) -> None:
+    for parent, child in families["deepen"].pairs:
+        before, after = parent.blueprint.turns[0].intent, child.blueprint.turns[0].intent
+        assert after.startswith(f"{before} and then ")
+        assert set(child.blueprint.facts) <= {fact for turn in child.blueprint.turns for fact in turn.reveals}
+
+
+def test_widen_offers_the_tools_of_another_cluster(families: dict[Operator, Family]) -> None:
+    for parent, child in families["widen"].pairs:
+        assert set(child.blueprint.tool_ids) > set(parent.blueprint.tool_ids)
+        assert len(turns_of(child.blueprint, "request")) == 2
+
+
+def test_withhold_tells_a_required_fact_only_when_asked(families: dict[Operator, Family], library: Library) -> None:
+    for _, child in families["withhold"].pairs:
+        asking = next(turn for turn in child.blueprint.turns if turn.reply == "clarify")
+        (fact,) = asking.about
+        (telling,) = turns_of(child.blueprint, "inform")
+        assert fact not in asking.reveals
+        assert telling.reveals == (fact,)
+        needing = [
+            library.tools[step.tool_id].input_schema["required"]
+            for step in child.blueprint.steps
+            if any(binding.fact == fact for binding in step.arguments.values())
+        ]
+        assert any(needing)
+
+
+def test_perturb_makes_one_call_fail_at_first(families: dict[Operator, Family]) -> None:
+    for _, child in families["perturb"].pairs:
+        assert sum(step.fault is not None for step in child.blueprint.steps) == 1
+
+
+def test_guard_asks_leave_for_a_step_that_changes_state(families: dict[Operator, Family], library: Library) -> None:
+    for _, child in families["guard"].pairs:
+        place = next(place for place, turn in enumerate(child.blueprint.turns) if turn.reply == "confirm")
+        asking, approving = child.blueprint.turns[place : place + 2]
+        assert approving.kind == "approve"
+        assert approving.groups[0][:1] == asking.about
+        assert any(library.writes(child.blueprint.step(step_id).tool_id) for step_id in approving.groups[0])
+
+
+def test_guard_prefers_a_destructive_step(families: dict[Operator, Family], library: Library) -> None:
+    def destroys(blueprint: Blueprint, group: tuple[str, ...]) -> bool:
+        return any(library.tools[blueprint.step(step_id).tool_id].destructive for step_id in group)
+
+    destructive = [
+        child.blueprint
+        for parent, child in families["guard"].pairs
+        if any(destroys(parent.blueprint, group) for turn in parent.blueprint.turns for group in turn.groups)
+    ]
+    assert destructive
+    for blueprint in destructive:
+        assert any(turn.kind == "approve" and destroys(blueprint, turn.groups[0]) for turn in blueprint.turns)
+
+
+def test_verify_reads_right_after_the_write_and_repeats_no_call(families: dict[Operator, Family]) -> None:
+    for parent, child in families["verify"].pairs:
+        made = [(call.tool_id, call.arguments) for call in parent.calls.values()]
+        added = child.blueprint.steps[-1]
+        call = child.calls[added.step_id]
+        assert added.optional
+        assert (call.tool_id, call.arguments) not in made
+
+
+def test_parallelise_puts_only_look_ups_side_by_side(families: dict[Operator, Family], library: Library) -> None:
+    for _, child in families["parallelise"].pairs:
+        (group,) = [group for turn in child.blueprint.turns for group in turn.groups if len(group) > 1]
+        assert not any(library.writes(child.blueprint.step(step_id).tool_id) for step_id in group)
+
+
+def test_compute_adds_a_code_step_whose_result_is_reported(families: dict[Operator, Family]) -> None:
+    for _, child in families["compute"].pairs:
+        step = child.blueprint.steps[-1]
+        assert step.tool_id == CODE_TOOL
+        assert step.task is not None and step.task.expected
+        assert any(f"{step.step_id}.stdout" in turn.about for turn in child.blueprint.turns)
+
+
+def test_pivot_is_a_change_after_the_answer(families: dict[Operator, Family], library: Library) -> None:
+    for parent, child in families["pivot"].pairs:
+        assert child.blueprint.turns[:-1] == parent.blueprint.turns
+        assert child.blueprint.turns[-1].kind == "pivot"
+        assert library.writes(child.blueprint.steps[-1].tool_id)
+
+
+def test_refuse_asks_for_what_no_offered_tool_does(families: dict[Operator, Family], library: Library) -> None:
+    for _, child in families["refuse"].pairs:
+        last = child.blueprint.turns[-1]
+        assert (last.reply, last.groups) == ("decline", ())
+        offered = {(library.tools[tool_id].title or "").lower() for tool_id in child.blueprint.tool_ids}
+        assert last.intent.removeprefix("also ") not in offered
+
+
+def test_operators_apply_one_after_another(library: Library, parents: list[Rehearsal]) -> None:
+    applied = 0
+    for number, parent in enumerate(parents[:30]):
+        rng, rehearsal = random.Random(number), parent
+        for operator in rng.sample(OPERATORS, len(OPERATORS)):
+            try:
+                rehearsal = evolve(operator, rehearsal, library, WEIGHTS, rng) or rehearsal
+            except DryRunError:
+                continue
+        assert find_fault(rehearsal.blueprint, library) is None, rehearsal.blueprint.lineage.operators
+        applied += rehearsal.blueprint.lineage.generation
+    assert applied > 3 * 30
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_foreign_tools_evolve_too_except_where_rows_must_be_known(
+    operator: Operator, foreign_library: Library, foreign_parents: list[Rehearsal]
+) -> None:
+    family = breed(operator, foreign_parents, foreign_library)
+    assert bool(family.pairs) is (operator != "compute")
+    for _, child in family.pairs:
+        assert find_fault(child.blueprint, foreign_library) is None
+        assert child.blueprint.expected_digest is None
+        assert PROMISED_LABEL[operator] in child.blueprint.target_mode

@@ -1,0 +1,194 @@
+"""Any endpoint behind one protocol: failures have a kind, passing ones are tried again, costs are known or unknown."""
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tdscaling_assets.errors import ConfigError, ModelError
+from tdscaling_assets.llm.client import LitellmModel, classify
+from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
+from tdscaling_assets.llm.roles import open_model
+from tdscaling_assets.settings import Settings
+
+Ask = Callable[..., ChatRequest]
+
+BACKOFF = 0.001
+KINDS = {
+    "AuthenticationError": "bad_request",
+    "BadRequestError": "bad_request",
+    "NotFoundError": "bad_request",
+    "OpenAIError": "bad_request",
+    "PaymentRequiredError": "bad_request",
+    "PermissionDeniedError": "bad_request",
+    "RejectedRequestError": "bad_request",
+    "UnprocessableEntityError": "bad_request",
+    "UnsupportedParamsError": "bad_request",
+    "ContextWindowExceededError": "context_length",
+    "ContentPolicyViolationError": "content_filter",
+    "Timeout": "timeout",
+    "RateLimitError": "throttled",
+    "APIConnectionError": "server",
+    "BadGatewayError": "server",
+    "InternalServerError": "server",
+    "ServiceUnavailableError": "server",
+    "APIResponseValidationError": "malformed",
+    "JSONSchemaValidationError": "malformed",
+}
+
+
+def settings_of(url: str, home: Path, **changes: Any) -> Settings:
+    return Settings(home=home, model_base_url=url, **changes)
+
+
+def complete(url: str, home: Path, request: ChatRequest, model: str = "openai/m", **changes: Any) -> ChatReply:
+    """One reply through litellm."""
+    client = LitellmModel(model, settings_of(url, home, **changes), BACKOFF)
+    return asyncio.run(client.complete(request))
+
+
+def failure(url: str, home: Path, request: ChatRequest, **changes: Any) -> ModelError:
+    """How the call failed."""
+    with pytest.raises(ModelError) as caught:
+        complete(url, home, request, **changes)
+    return caught.value
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_litellm_exception_has_its_kind(name: str) -> None:
+    from litellm import exceptions
+
+    kind = getattr(exceptions, name)
+    assert classify(kind.__new__(kind)) == KINDS[name]
+
+
+def test_no_litellm_exception_is_forgotten() -> None:
+    from litellm.exceptions import LITELLM_EXCEPTION_TYPES
+
+    assert {kind.__name__ for kind in LITELLM_EXCEPTION_TYPES} == {*KINDS, "APIError"}
+
+
+@pytest.mark.parametrize(("status", "kind"), [(403, "bad_request"), (520, "server"), (529, "server")])
+def test_a_general_api_error_is_judged_by_its_status(status: int, kind: str) -> None:
+    from litellm.exceptions import APIError
+
+    assert classify(APIError(status, "no", "openai", "m")) == kind
+
+
+def test_a_reply_carries_text_and_tokens(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    reply = complete(endpoint.url, tmp_path, ask())
+    assert reply.content == "hello"
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens, reply.usage.calls) == (3, 4, 1)
+    assert reply.usage.model == "openai/m"
+    assert reply.usage.seconds > 0
+
+
+def test_a_request_carries_its_parameters(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    tool = {"type": "function", "function": {"name": "look", "description": "", "parameters": {"type": "object"}}}
+    complete(endpoint.url, tmp_path, ask(tools=(tool,), temperature=0.25, max_tokens=99, seed=17))
+    (sent,) = endpoint.requests
+    assert sent["messages"] == [{"role": "user", "content": "Hello"}]
+    assert sent["tools"] == [tool]
+    assert (sent["model"], sent["temperature"], sent["max_tokens"], sent["seed"]) == ("m", 0.25, 99, 17)
+
+
+def test_tool_calls_are_kept_even_when_malformed(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    call = {"id": "c9", "type": "function", "function": {"name": "look", "arguments": '{"city": "Os'}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call], "reasoning_content": "I think."}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    endpoint.completion = {**endpoint.completion, "choices": [choice]}
+    reply = complete(endpoint.url, tmp_path, ask())
+    assert reply.content is None
+    assert reply.reasoning == "I think."
+    assert [(call.id, call.name, call.arguments) for call in reply.tool_calls] == [("c9", "look", '{"city": "Os')]
+
+
+def test_a_reply_without_a_choice_is_malformed(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    endpoint.completion = {**endpoint.completion, "choices": []}
+    assert failure(endpoint.url, tmp_path, ask()).kind == "malformed"
+
+
+@pytest.mark.parametrize("statuses", [[500, 429], [503, 502], [529, 504]])
+def test_a_passing_failure_is_tried_again(statuses: list[int], endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    endpoint.statuses = list(statuses)
+    assert complete(endpoint.url, tmp_path, ask()).content == "hello"
+    assert len(endpoint.requests) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+def test_a_refusal_is_not_tried_again(status: int, endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    endpoint.statuses = [status]
+    assert failure(endpoint.url, tmp_path, ask()).kind == "bad_request"
+    assert len(endpoint.requests) == 1
+
+
+@pytest.mark.parametrize(("status", "kind"), [(429, "throttled"), (500, "server"), (504, "timeout")])
+def test_tries_end_after_model_attempts(status: int, kind: str, endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    endpoint.statuses = [status] * 9
+    assert failure(endpoint.url, tmp_path, ask(), model_attempts=3).kind == kind
+    assert len(endpoint.requests) == 3
+
+
+def test_a_full_context_and_a_content_filter_have_their_kinds(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    endpoint.statuses, endpoint.complaint = [400], "This model's maximum context length is 10 tokens."
+    assert failure(endpoint.url, tmp_path, ask()).kind == "context_length"
+    endpoint.statuses, endpoint.complaint = [400], "invalid_request_error: content_policy_violation"
+    assert failure(endpoint.url, tmp_path, ask()).kind == "content_filter"
+
+
+def test_an_endpoint_that_hangs_is_a_timeout(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    endpoint.hang = threading.Event()
+    error = failure(endpoint.url, tmp_path, ask(), model_timeout=0.3, model_attempts=1)
+    assert (error.kind, error.detail) == ("timeout", "no answer within 0.3 s")
+
+
+def test_a_dead_endpoint_is_a_server_failure_soon(tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    started = time.monotonic()
+    assert failure(f"http://127.0.0.1:{port}/v1", tmp_path, ask()).kind == "server"
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("name", ["nonsense", "nobody/nothing", "tds/student", ""])
+def test_an_unknown_model_name_is_a_config_error(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"TDS_MODEL is .*: use `teacher` or `provider/model`"):
+        open_model(name, Settings(home=tmp_path))
+
+
+def test_the_price_of_a_listed_model_is_known(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    usd = complete(endpoint.url, tmp_path, ask(), model="openai/gpt-4o").usage.usd
+    assert usd is not None and usd > 0
+
+
+@pytest.mark.parametrize("model", ["openai/teacher", "hosted_vllm/gpt-4o"])
+def test_the_price_of_an_unlisted_model_is_unknown_not_zero(
+    model: str, endpoint: Any, tmp_path: Path, ask: Ask
+) -> None:
+    reply = complete(endpoint.url, tmp_path, ask(), model=model)
+    assert reply.usage.usd is None
+    assert reply.usage.prompt_tokens == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 429])
+def test_a_key_that_an_endpoint_repeats_is_in_no_error(status: int, endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    endpoint.statuses, endpoint.complaint = [status], "Incorrect API key provided: {authorization}"
+    error = failure(endpoint.url, tmp_path, ask(), model_attempts=1)
+    assert "Incorrect API key provided" in error.detail
+    assert "sk-secret-xyz" not in str(error)
+
+
+def test_a_key_is_in_no_file_of_the_home(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    assert os.environ["OPENAI_API_KEY"] == "sk-secret-xyz"
+    model = open_model("openai/m", settings_of(endpoint.url, tmp_path))
+    asyncio.run(model.complete(ask()))
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    assert [path for path in files if b"sk-secret-xyz" in path.read_bytes()] == []

@@ -1,0 +1,113 @@
+"""A few real conversations on the built-in services, each with its blueprint and tools, all of them sound."""
+
+import asyncio
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tdscaling_assets.agents.batch import run_batch
+from tdscaling_assets.agents.conversation import Stage
+from tdscaling_assets.blueprints.batch import plan_batch
+from tdscaling_assets.blueprints.library import Library
+from tdscaling_assets.blueprints.scenario import write_scenarios
+from tdscaling_assets.catalog.harvest import harvest
+from tdscaling_assets.clusters import select_clusters
+from tdscaling_assets.errors import SandboxError
+from tdscaling_assets.evolution.plan import PlanHistory, plan_round
+from tdscaling_assets.graph import build_graph
+from tdscaling_assets.llm.teacher import ScriptedTeacher
+from tdscaling_assets.quality.rules import Case
+from tdscaling_assets.sandbox.select import open_sandbox
+from tdscaling_assets.schema import Blueprint, Message, Operator, Role, Trajectory
+from tdscaling_assets.services.spec import load_services
+from tdscaling_assets.settings import Settings
+
+SPEAKERS: tuple[Role, ...] = ("planner", "user", "assistant", "environment")
+NEEDED: tuple[Operator, ...] = ("guard", "compute", "verify", "withhold", "pivot", "refuse")
+
+Change = Callable[[Message], Message]
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home of its own, the fast sandbox, no judge."""
+    home = tmp_path_factory.mktemp("home")
+    sources = home / "sources.yaml"
+    sources.write_text("sources:\n  - builtin: all\n", encoding="utf-8")
+    return Settings(home=home, sources=sources, batch_size=2, sandbox="bubblewrap", concurrency=4)
+
+
+@pytest.fixture(scope="session")
+def sound(settings: Settings) -> dict[Operator, Case]:
+    """One conversation per operator that the rules care about, held by an obedient teacher."""
+    tools = asyncio.run(harvest(settings)).tools
+    edges = build_graph(tools)
+    library = Library(tools, edges, select_clusters(tools, edges, settings.clusters), load_services())
+    baseline = plan_round("r01", PlanHistory(), Counter(one.domain for one in library.clusters), settings)
+    drawn: dict[Operator, Blueprint] = {}
+    for operator in NEEDED:
+        plan = baseline.model_copy(update={"operator_weights": {operator: 1.0}, "cac_target": 1000.0})
+        for seed in range(30):
+            made = plan_batch(plan, "r01-b01", library, (), settings.model_copy(update={"seed": seed})).blueprints
+            for one in made:
+                if operator in one.lineage.operators:
+                    drawn.setdefault(operator, one)
+            if operator in drawn:
+                break
+    return asyncio.run(_hold(drawn, library, settings))
+
+
+async def _hold(drawn: dict[Operator, Blueprint], library: Library, settings: Settings) -> dict[Operator, Case]:
+    teacher = ScriptedTeacher(1.0)
+    try:
+        sandbox = open_sandbox(settings)
+    except SandboxError as error:
+        if os.environ.get("CI_SERVICES") == "1":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    written, _ = await write_scenarios(list(drawn.values()), teacher, settings)
+    stage = Stage(dict.fromkeys(SPEAKERS, teacher), library.tools, library.services, sandbox, settings)
+    ended: dict[str, Trajectory] = {}
+    await run_batch(written, stage, lambda one: ended.setdefault(one.blueprint_id, one))
+    return {
+        operator: Case(ended[blueprint.blueprint_id], blueprint, library.tools)
+        for operator, blueprint in zip(drawn, written, strict=True)
+    }
+
+
+@pytest.fixture(scope="session")
+def mutate() -> Callable[..., Case]:
+    """Makes a case whose trajectory differs in what is given; `messages` may be a function of the old ones."""
+
+    def change(case: Case, **changes: object) -> Case:
+        messages = changes.get("messages")
+        if callable(messages):
+            changes["messages"] = tuple(messages(case.trajectory.messages))
+        return replace(case, trajectory=case.trajectory.model_copy(update=changes))
+
+    return change
+
+
+@pytest.fixture(scope="session")
+def rewrite() -> Callable[..., list[Message]]:
+    """Messages with the arguments of their n-th call changed by a function of the arguments."""
+
+    def change(messages: tuple[Message, ...], place: int, how: Callable[[dict], dict | str]) -> list[Message]:
+        changed: list[Message] = []
+        count = 0
+        for message in messages:
+            calls = []
+            for call in message.tool_calls:
+                if count == place:
+                    new = how(json.loads(call.arguments))
+                    call = call.model_copy(update={"arguments": new if isinstance(new, str) else json.dumps(new)})
+                calls.append(call)
+                count += 1
+            changed.append(message.model_copy(update={"tool_calls": tuple(calls)}))
+        return changed
+
+    return change
