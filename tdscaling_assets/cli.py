@@ -1,6 +1,7 @@
 """`tds`: the command line. Thin: each command calls the core function or runs the Dagster job that the UI runs."""
 
 import json
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from tdscaling_assets.errors import ConfigError, TdsError
 from tdscaling_assets.settings import Settings, load_settings
@@ -40,6 +42,8 @@ def main() -> None:
         app()
     except TdsError as error:
         sys.exit(f"tds: {error}")
+    except OSError as error:
+        sys.exit(f"tds: {error}: check the disk and TDS_HOME")
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer's answer to Ctrl-C, without a word
             _exit_interrupted()
@@ -65,7 +69,7 @@ def catalog() -> None:
 
     settings = _checked(load_settings())
     run_catalog(open_instance(settings), {})
-    console.print("Catalog, graph and clusters are up to date. Next: tds batch")
+    print("Catalog, graph and clusters are up to date. Next: tds batch")
 
 
 @app.command()
@@ -129,6 +133,8 @@ def export(name: Annotated[str, typer.Option(help="Folder under export/.")] = "l
     from tdscaling_assets.storage.lake import Lake
 
     settings = load_settings()
+    if not re.fullmatch(r"[\w.-]+", name) or not name.strip("."):
+        raise ConfigError(f"--name is {name!r}: use letters, digits, ., - and _, such as may-2")
     with Lake.open(settings, read_only=True) as lake:
         summary = export_training_set(lake, settings, name)
     print(f"{summary.exported} trajectories in {summary.folder}, {len(summary.refused)} refused")
@@ -177,7 +183,7 @@ def doctor() -> None:
     findings = examine(load_settings())
     for finding in findings:
         mark = "[green]ok[/]" if finding.ok else "[red]no[/]" if finding.needed else "[yellow]--[/]"
-        console.print(f"{mark}  {finding.name:<12} {finding.detail}", highlight=False)
+        console.print(f"{mark}  {finding.name:<12} {escape(finding.detail)}", highlight=False, soft_wrap=True)
     if any(not finding.ok and finding.needed for finding in findings):
         raise typer.Exit(1)
 
@@ -189,7 +195,11 @@ def services_list() -> None:
 
     for spec in load_services().values():
         names = [str(tool["name"]) for tool in service_tools(spec)]
-        console.print(f"[bold]{spec.name}[/]  {spec.domain}, {len(names)} tools: {', '.join(names)}", highlight=False)
+        console.print(
+            f"[bold]{spec.name}[/]  {spec.domain}, {len(names)} tools: {', '.join(names)}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @services_app.command("serve")
@@ -206,13 +216,13 @@ def services_serve(name: str, seed: Seed = None) -> None:
 @teacher_commands.command("serve")
 def teacher_serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8765,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8765,
     compliance: Annotated[float | None, typer.Option(min=0, max=1, help="TDS_COMPLIANCE.")] = None,
 ) -> None:
     """Serve the scripted teacher as an OpenAI-compatible endpoint."""
     from tdscaling_assets.llm.server import serve_teacher
 
-    console.print(f"http://{host}:{port}/v1  (use TDS_MODEL=openai/teacher TDS_MODEL_BASE_URL=... OPENAI_API_KEY=none)")
+    print(f"http://{host}:{port}/v1  (use TDS_MODEL=openai/teacher TDS_MODEL_BASE_URL=... OPENAI_API_KEY=none)")
     serve_teacher(host, port, load_settings().compliance if compliance is None else compliance)
 
 
@@ -248,4 +258,4 @@ def _print_batch(settings: Settings, key: str) -> None:
     from tdscaling_assets.commands.terminal import print_batches
 
     print_batches(settings, console)
-    console.print(f"Batch {key} is done. The report is {settings.home / 'report' / 'index.html'}")
+    print(f"Batch {key} is done. The report is {settings.home / 'report' / 'index.html'}")

@@ -135,9 +135,11 @@ def _array(schema: JsonObject, name: str, rng: random.Random, depth: int, root: 
     size = min(max(wanted, least, len(first)), most)
     items: list[JsonValue] = []
     for _ in range(8 * size):
+        if len(items) == size:
+            break
         part = first[len(items)] if len(items) < len(first) else inner if isinstance(inner, dict) else {}
         item = example_value(part, name, rng, depth + 1, root)
-        if len(items) < size and not (schema.get("uniqueItems") and item in items):
+        if not (schema.get("uniqueItems") and item in items):
             items.append(item)
     return items
 

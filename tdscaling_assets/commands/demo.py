@@ -23,7 +23,7 @@ def run_demo(settings: Settings, overrides: Overrides, console: Console) -> None
         console.rule(f"{number + 1}. More of the same: the next batch")
         run_next_batch(instance, settings, overrides)
         decision = decide(instance, settings)
-        console.print(decision.reason)
+        console.print(decision.reason, highlight=False, markup=False, soft_wrap=True)
         if isinstance(decision, NewRound):
             console.rule(f"{number + 2}. A plateau: round {decision.key.split('-')[0]} starts")
             run_batch(instance, decision.key, overrides)
@@ -34,7 +34,10 @@ def run_demo(settings: Settings, overrides: Overrides, console: Console) -> None
         console.print("The scripted teacher spoke: this proves the machinery, not a model's quality.")
     home = settings.home
     console.print(
-        f"Report   {home / 'report' / 'index.html'}\nExport   {home / 'export' / 'latest'}\nTables   {home}/lake"
+        f"Report   {home / 'report' / 'index.html'}\nExport   {home / 'export' / 'latest'}\nTables   {home}/lake",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
     console.print(
         "\nTry next:\n"
@@ -43,4 +46,5 @@ def run_demo(settings: Settings, overrides: Overrides, console: Console) -> None
         "  tds batch     the next batch; tds round plans a new round",
         highlight=False,
         markup=False,
+        soft_wrap=True,
     )

@@ -44,7 +44,8 @@ def _lake(settings: Settings) -> Finding:
 
 
 def _disk(settings: Settings) -> Finding:
-    there = settings.home if settings.home.exists() else settings.home.absolute().parent
+    home = settings.home.absolute()
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(there).free
     detail = f"{free / 1e9:.1f} GB free at {there}"
     return Finding(name="disk", ok=free > LOW_DISK_BYTES, detail=detail if free > LOW_DISK_BYTES else f"only {detail}")
@@ -69,5 +70,8 @@ def _models(settings: Settings) -> Finding:
 
 def _sandboxes(settings: Settings) -> list[Finding]:
     probes = probe_sandboxes(settings)
-    one_works = any(ok for _, ok, _ in probes)
-    return [Finding(name=name, ok=ok, detail=detail, needed=not one_works) for name, ok, detail in probes]
+    usable = [ok for name, ok, _ in probes if settings.sandbox in ("auto", name)]
+    return [
+        Finding(name=name, ok=ok, detail=detail, needed=settings.sandbox in ("auto", name) and not any(usable))
+        for name, ok, detail in probes
+    ]

@@ -11,6 +11,7 @@ import polars as pl
 
 from tdscaling_assets.defs.automation import partitions_name
 from tdscaling_assets.defs.run import Overrides, decide, run_batch, run_catalog
+from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.evolution.keys import next_batch
 from tdscaling_assets.evolution.plateau import NewRound
 from tdscaling_assets.metrics.context import MeasureContext
@@ -24,7 +25,10 @@ ARMS = ("quantity", "diversity")
 
 
 def run_study(settings: Settings, budgets: list[int], seeds: int) -> pl.DataFrame:
-    """seed, arm, kept, metric, value, ci_low, ci_high, calls_per_kept: one row per figure of each arm and budget."""
+    """seed, arm, kept, metric, value, ci_low, ci_high, calls_per_kept: one row per figure of each arm and budget.
+
+    ConfigError when a batch keeps nothing.
+    """
     rows: list[dict[str, object]] = []
     for seed in range(settings.seed, settings.seed + seeds):
         for arm in ARMS:
@@ -44,7 +48,11 @@ def _run_arm(settings: Settings, arm: str, budgets: list[int]) -> list[dict[str,
     }
     with dg.DagsterInstance.ephemeral() as instance:
         run_catalog(instance, overrides)
-        while _kept(settings) < budgets[-1]:
+        kept_before = -1
+        while (kept := _kept(settings)) < budgets[-1]:
+            if kept == kept_before:
+                raise ConfigError(f"the last batch kept nothing, so {budgets[-1]} are out of reach: see `tds doctor`")
+            kept_before = kept
             decision = decide(instance, settings)
             keys = instance.get_dynamic_partitions(partitions_name())
             steer = arm == "diversity" and isinstance(decision, NewRound)
@@ -52,8 +60,8 @@ def _run_arm(settings: Settings, arm: str, budgets: list[int]) -> list[dict[str,
                 instance, decision.key if steer and isinstance(decision, NewRound) else next_batch(keys), overrides
             )
     with Lake.open(settings, read_only=True) as lake:
-        kept, runs = kept_measures(lake), outcomes(lake)
-    return [row for budget in budgets for row in _figures(kept.head(budget), runs, settings)]
+        measures, runs = kept_measures(lake), outcomes(lake)
+    return [row for budget in budgets for row in _figures(measures.head(budget), runs, settings)]
 
 
 def _figures(kept: pl.DataFrame, runs: pl.DataFrame, settings: Settings) -> list[dict[str, object]]:

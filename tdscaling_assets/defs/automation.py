@@ -31,7 +31,6 @@ catalog_job = dg.define_asset_job(
 synthesis_job = dg.define_asset_job(
     "synthesis",
     selection=dg.AssetSelection.assets(*BATCH_ASSETS),
-    partitions_def=batches,
     description="One batch: plan, blueprints, conversations, funnel, report, training set.",
 )
 

@@ -37,7 +37,7 @@ async def blueprints(context: dg.AssetExecutionContext, system: System) -> dg.Ma
             "with_operators": sum(bool(blueprint.lineage.operators) for blueprint in written),
             "modes": len({blueprint.target_mode for blueprint in written}),
         }
-        return store(lake, frames, batch=batch, run_id=context.run_id, metadata=metadata)
+        return store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=metadata)
 
 
 def _mean(values: list[float]) -> float:

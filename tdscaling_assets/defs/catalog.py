@@ -30,7 +30,7 @@ async def tool_catalog(context: dg.AssetExecutionContext, system: System) -> dg.
         "domains": len({tool.domain for tool in catalog.tools}),
     }
     with Lake.open(settings) as lake:
-        return store(lake, frames, batch=None, run_id=context.run_id, metadata=counts)
+        return store(lake, frames, batch=None, run_id=context.run.run_id, metadata=counts)
 
 
 @table_asset("tool_graph", "networkx", deps=["tool_catalog"])
@@ -42,7 +42,7 @@ def tool_graph(context: dg.AssetExecutionContext, system: System) -> dg.Material
         linked = {end for edge in edges for end in (edge.producer_id, edge.consumer_id)}
         counts = {"tools_with_an_edge": len(linked), "mean_out_degree": len(edges) / max(1, len(tools))}
         frames = {"tool_graph": to_frame("tool_graph", edges)}
-        return store(lake, frames, batch=None, run_id=context.run_id, metadata=counts)
+        return store(lake, frames, batch=None, run_id=context.run.run_id, metadata=counts)
 
 
 @table_asset("business_clusters", "networkx", deps=["tool_graph"])
@@ -58,7 +58,7 @@ def business_clusters(context: dg.AssetExecutionContext, system: System) -> dg.M
             "covered_edges": clusters[-1].covered_edges if clusters else 0,
             "coverage": picture(coverage_figure(frame, len(tools), _pairs(edges)), "Coverage by clusters"),
         }
-        return store(lake, {"business_clusters": frame}, batch=None, run_id=context.run_id, metadata=counts)
+        return store(lake, {"business_clusters": frame}, batch=None, run_id=context.run.run_id, metadata=counts)
 
 
 def _pairs(edges: list[ToolEdge]) -> int:

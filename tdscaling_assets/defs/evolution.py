@@ -35,7 +35,7 @@ def evolution_plan(context: dg.AssetExecutionContext, system: System) -> dg.Mate
             "temperature": plan.temperature,
             "operators": picture(operator_figure(frame), "Operator weights"),
         }
-        return store(lake, {"evolution_plan": frame}, batch=batch, run_id=context.run_id, metadata=metadata)
+        return store(lake, {"evolution_plan": frame}, batch=batch, run_id=context.run.run_id, metadata=metadata)
 
 
 def read_history(lake: Lake, batch: str) -> PlanHistory:

@@ -14,7 +14,10 @@ from tdscaling_assets.storage.locks import try_lock
 
 @contextmanager
 def hold_mark(home: Path, run_id: str) -> Iterator[None]:
-    """Show that the run's process lives, for as long as the context is open. Raises StorageError."""
+    """Show that the run's process lives, for as long as the context is open. Raises StorageError.
+
+    The file stays: on a full disk the run cannot even write down that it failed, and is then found dead.
+    """
     path = _mark(home, run_id)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -23,10 +26,7 @@ def hold_mark(home: Path, run_id: str) -> Iterator[None]:
         raise StorageError(f"cannot write {path} ({error.strerror}): set TDS_HOME to a folder you can write") from error
     with file:
         fcntl.flock(file, fcntl.LOCK_SH)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+        yield
 
 
 def has_process(home: Path, run_id: str) -> bool | None:
@@ -39,7 +39,8 @@ def has_process(home: Path, run_id: str) -> bool | None:
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, home: Path) -> None:
-    """Mark as failed every started run whose process is gone, so that it blocks nothing and can be run again."""
+    """Mark as failed every started run whose process is gone, so that it blocks nothing and can be run again; the
+    files of ended runs are removed."""
     for mark in sorted((home / "runs").glob("*.lock")):
         run = instance.get_run_by_id(mark.stem)
         if run is None or has_process(home, run.run_id) is not False:

@@ -31,7 +31,7 @@ async def filtered_trajectories(context: dg.AssetExecutionContext, system: Syste
             "verdicts": to_frame("verdicts", result.verdicts, batch=batch),
         }
         metadata = {"raw": len(raw), "acceptance_rate": len(result.kept) / max(1, len(raw))}
-        stored = store(lake, frames, batch=batch, run_id=context.run_id, metadata=metadata)
+        stored = store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=metadata)
         counts, reasons = (frame.filter(batch=batch) for frame in (counts_per_batch(lake), rejections(lake)))
         funnel = picture(funnel_figure(counts, reasons), "Funnel")
         return dg.MaterializeResult(metadata={**(stored.metadata or {}), "funnel": funnel})

@@ -39,7 +39,7 @@ def diversity_report(context: dg.AssetExecutionContext, system: System) -> dg.Ma
             **{f"batch/{name}": value for name, value in metric_values(alone).items()},
             **{f"cumulative/{name}": value for name, value in metric_values(together).items()},
         }
-        stored = store(lake, frames, batch=batch, run_id=context.run_id, metadata=flat)
+        stored = store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=flat)
         data = read_report(lake, settings)
         page = write_report(settings.home / "report" / "index.html", data)
         pictures = {name: picture(figure, name) for name, figure in draw_pictures(data).items()}

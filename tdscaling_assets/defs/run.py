@@ -1,10 +1,12 @@
 """Runs of the two jobs from a terminal: on the same Dagster instance as the UI, so they are seen there."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
 
 from tdscaling_assets.defs import build_defs
 from tdscaling_assets.defs.automation import (
@@ -16,7 +18,7 @@ from tdscaling_assets.defs.automation import (
     unfinished_run,
 )
 from tdscaling_assets.defs.liveness import has_process
-from tdscaling_assets.errors import ConfigError
+from tdscaling_assets.errors import ConfigError, StorageError
 from tdscaling_assets.evolution.keys import newest, next_round
 from tdscaling_assets.evolution.plateau import NewRound, Wait
 from tdscaling_assets.settings import Settings
@@ -25,6 +27,17 @@ PACKAGE = Path(__file__).resolve().parents[1]
 Overrides = Mapping[str, str | int | float | None]
 
 
+@contextmanager
+def instance_errors() -> Iterator[None]:
+    """Turn what the instance's database raises, as on a full disk, into one StorageError sentence."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = " ".join(str(getattr(error, "orig", error)).split())
+        raise StorageError(f"Dagster cannot keep its records ({reason}): check the disk and DAGSTER_HOME") from error
+
+
+@instance_errors()
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The instance under DAGSTER_HOME, else under the home; its folder and dagster.yaml are made where missing."""
     home = Path(os.environ.get("DAGSTER_HOME") or settings.home / "dagster").resolve()
@@ -34,16 +47,20 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         if not config.exists():
             config.write_text(_instance_config().read_text(encoding="utf-8"), encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"cannot write {home} ({error.strerror}): set TDS_HOME to a folder you can write") from error
+        raise ConfigError(
+            f"cannot write {home} ({error.strerror}): set TDS_HOME or DAGSTER_HOME to a folder you can write"
+        ) from error
     os.environ["DAGSTER_HOME"] = str(home)
     return dg.DagsterInstance.get()
 
 
+@instance_errors()
 def run_catalog(instance: dg.DagsterInstance, overrides: Overrides) -> None:
     """Materialize tool_catalog, tool_graph and business_clusters."""
     _run("catalog", instance, None, overrides)
 
 
+@instance_errors()
 def run_next_batch(instance: dg.DagsterInstance, settings: Settings, overrides: Overrides) -> str:
     """Run the batch that is due, the unfinished newest one or the next; returns its key. ConfigError while another
     process writes it."""
@@ -54,6 +71,7 @@ def run_next_batch(instance: dg.DagsterInstance, settings: Settings, overrides: 
     return run_batch(instance, key, overrides)
 
 
+@instance_errors()
 def run_next_round(instance: dg.DagsterInstance, settings: Settings, overrides: Overrides) -> str:
     """Run the first batch of a new round; returns its key. ConfigError while the newest batch is unfinished."""
     keys = known_batches(instance, settings)
@@ -63,6 +81,7 @@ def run_next_round(instance: dg.DagsterInstance, settings: Settings, overrides: 
     return run_batch(instance, next_round(keys), overrides)
 
 
+@instance_errors()
 def run_batch(instance: dg.DagsterInstance, key: str, overrides: Overrides) -> str:
     """Materialize every asset of this batch; returns its key."""
     instance.add_dynamic_partitions(partitions_name(), [key])
@@ -70,6 +89,7 @@ def run_batch(instance: dg.DagsterInstance, key: str, overrides: Overrides) -> s
     return key
 
 
+@instance_errors()
 def decide(instance: dg.DagsterInstance, settings: Settings) -> NewRound | Wait:
     """What the sensor would do now."""
     return read_decision(settings, known_batches(instance, settings))
@@ -82,6 +102,8 @@ def _run(job: str, instance: dg.DagsterInstance, key: str | None, overrides: Ove
         build_defs().resolve_job_def(job).execute_in_process(instance=instance, run_config=config, partition_key=key)
     except dg.DagsterExecutionInterruptedError:
         raise KeyboardInterrupt from None
+    except dg.DagsterResourceFunctionError as error:  # settings or home went bad between the checks and the run
+        raise error.user_exception from None
 
 
 def _instance_config() -> Path:

@@ -27,8 +27,8 @@ class System(dg.ConfigurableResource[None]):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """From here on the run shows that its process lives."""
-        if context.run_id is not None:
-            self._mark.enter_context(hold_mark(self.settings().home, context.run_id))
+        if context.run is not None:
+            self._mark.enter_context(hold_mark(self.settings().home, context.run.run_id))
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """The run's process is done with it."""

@@ -24,7 +24,7 @@ def training_set(context: dg.AssetExecutionContext, system: System) -> dg.Materi
     with Lake.open(settings) as lake:
         rows = select_training_set(kept_measures(lake), settings.export_budget)
         frames = {"training_set": to_frame("training_set", rows)}
-        stored = store(lake, frames, batch=None, run_id=context.run_id)
+        stored = store(lake, frames, batch=None, run_id=context.run.run_id)
         summary = export_training_set(lake, settings, "latest")
     facts: dict[str, dg.MetadataValue | int] = {
         "exported": summary.exported,

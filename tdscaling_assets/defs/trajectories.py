@@ -45,7 +45,7 @@ async def raw_trajectories(context: dg.AssetExecutionContext, system: System) ->
         trajectories = [done[one.blueprint_id] for one in blueprints]
         with Lake.open(settings) as lake:
             frames = {"raw_trajectories": to_frame("raw_trajectories", trajectories)}
-            result = store(lake, frames, batch=batch, run_id=context.run_id, metadata=_figures(trajectories))
+            result = store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=_figures(trajectories))
         spool.clear()
     return result
 

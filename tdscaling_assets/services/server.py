@@ -4,7 +4,7 @@ Standard output belongs to the protocol: nothing here prints.
 """
 
 import anyio
-import mcp_types as types
+from mcp import types
 from mcp.server import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server

@@ -6,8 +6,9 @@ from tdscaling_assets.schema import RoundPlan
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import batch_order, batches_before
 
+_BY_BATCH = "CAST(regexp_extract_all(batch, '[0-9]+') AS BIGINT[]), batch"  # r01-b100 follows r01-b99
 _OUTCOMES = """
-    SELECT raw.round, raw.batch, raw.trajectory_id, raw.domain, array_to_string(raw.mode, '>') AS mode, raw.labels,
+    SELECT raw.round, batch, trajectory_id, raw.domain, array_to_string(raw.mode, '>') AS mode, raw.labels,
            raw.cac, kept.trajectory_id IS NOT NULL AS kept, raw.lineage.operators AS operators,
            raw.usage.calls AS calls, raw.usage.prompt_tokens + raw.usage.completion_tokens AS tokens,
            raw.usage.usd AS usd
@@ -18,7 +19,7 @@ _KEPT = """
            flatten([[call.name for call in message.tool_calls] for message in messages]) AS calls
     FROM filtered_trajectories
 """
-_COUNTS = """
+_COUNTS = f"""
     WITH counted AS (
         SELECT batch, 'blueprints' AS name FROM blueprints
         UNION ALL SELECT batch, 'rejected_blueprints' FROM rejected_blueprints
@@ -28,17 +29,17 @@ _COUNTS = """
     SELECT batch, count(*) FILTER (name = 'blueprints') AS blueprints,
            count(*) FILTER (name = 'rejected_blueprints') AS rejected_blueprints,
            count(*) FILTER (name = 'raw') AS raw, count(*) FILTER (name = 'kept') AS kept
-    FROM counted GROUP BY batch ORDER BY batch
+    FROM counted GROUP BY batch ORDER BY {_BY_BATCH}
 """
-_REJECTIONS = """
+_REJECTIONS = f"""
     SELECT batch, rule, reason, count(*) AS n
-    FROM verdicts WHERE NOT keep GROUP BY batch, rule, reason ORDER BY batch, min(position), n DESC, reason
+    FROM verdicts WHERE NOT keep GROUP BY batch, rule, reason ORDER BY {_BY_BATCH}, min(position), n DESC, reason
 """
 
 
 def outcomes(lake: Lake) -> pl.DataFrame:
     """One row per raw trajectory: its place, mode (text), labels, CAC, operators, cost, and whether it was kept."""
-    return lake.query(f"{_OUTCOMES} ORDER BY raw.batch, raw.trajectory_id")
+    return lake.query(f"{_OUTCOMES} ORDER BY {_BY_BATCH}, trajectory_id")
 
 
 def outcomes_before(lake: Lake, batch: str) -> pl.DataFrame:
@@ -49,7 +50,7 @@ def outcomes_before(lake: Lake, batch: str) -> pl.DataFrame:
 
 def kept_measures(lake: Lake) -> pl.DataFrame:
     """One row per kept trajectory: what the metrics are computed from, with the names of its calls in order."""
-    return lake.query(f"{_KEPT} ORDER BY batch, trajectory_id")
+    return lake.query(f"{_KEPT} ORDER BY {_BY_BATCH}, trajectory_id")
 
 
 def counts_per_batch(lake: Lake) -> pl.DataFrame:

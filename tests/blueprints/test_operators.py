@@ -94,7 +94,7 @@ def test_the_parent_and_its_world_stay_as_they_were(
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_equal_seeds_make_equal_children(operator: Operator, parents: list[Rehearsal], library: Library) -> None:
-    first, second = (breed(operator, parents[:20], library).pairs for _ in range(2))
+    first, second = (breed(operator, parents[:25], library).pairs for _ in range(2))
     assert [child.blueprint for _, child in first] == [child.blueprint for _, child in second]
     assert first
 
@@ -206,7 +206,7 @@ def test_refuse_asks_for_what_no_offered_tool_does(families: dict[Operator, Fami
 
 def test_operators_apply_one_after_another(library: Library, parents: list[Rehearsal]) -> None:
     applied = 0
-    for number, parent in enumerate(parents[:30]):
+    for number, parent in enumerate(parents[:20]):
         rng, rehearsal = random.Random(number), parent
         for operator in rng.sample(OPERATORS, len(OPERATORS)):
             try:
@@ -215,7 +215,7 @@ def test_operators_apply_one_after_another(library: Library, parents: list[Rehea
                 continue
         assert find_fault(rehearsal.blueprint, library) is None, rehearsal.blueprint.lineage.operators
         applied += rehearsal.blueprint.lineage.generation
-    assert applied > 3 * 30
+    assert applied > 3 * 20
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

@@ -11,7 +11,7 @@ import pytest
 from tdscaling_assets.errors import ConfigError, ModelError
 from tdscaling_assets.llm.protocol import ChatModel, ChatReply, ChatRequest
 from tdscaling_assets.llm.teacher import ScriptedTeacher
-from tdscaling_assets.quality.contamination import NGRAM, benchmark_ngrams, shared_ngram
+from tdscaling_assets.quality.contamination import benchmark_ngrams, shared_ngram
 from tdscaling_assets.quality.funnel import FunnelResult, run_funnel
 from tdscaling_assets.quality.rules import RULES, Case
 from tdscaling_assets.schema import Failure, Trajectory, Verdict
@@ -146,13 +146,15 @@ def test_a_question_of_a_benchmark_is_rejected(
     assert result.kept == (sound["verify"].trajectory,)
 
 
-def test_a_shorter_overlap_is_kept(benchmarks: Path, sound: Sound, mutate: Mutate) -> None:
+def test_thirteen_words_in_a_row_are_too_many_and_twelve_are_not(
+    benchmarks: Path, sound: Sound, mutate: Mutate
+) -> None:
     grams = benchmark_ngrams(benchmarks)
     words = QUESTION.split()
-    short = asking(sound["guard"], mutate, " ".join(words[: NGRAM - 1]))
-    long = asking(sound["guard"], mutate, " ".join(words[:NGRAM]))
+    short = asking(sound["guard"], mutate, " ".join(words[:12]))
+    long = asking(sound["guard"], mutate, " ".join(words[:13]))
     assert shared_ngram(short.trajectory, grams) is None
-    assert shared_ngram(long.trajectory, grams) == " ".join(words[:NGRAM]).lower()
+    assert shared_ngram(long.trajectory, grams) == " ".join(words[:13]).lower()
 
 
 def test_only_what_the_user_asked_counts(benchmarks: Path, sound: Sound, mutate: Mutate) -> None:
