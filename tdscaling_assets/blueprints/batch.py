@@ -122,10 +122,16 @@ def _evolve_to_target(
         if operator is None or operator in applied:
             continue
         child = evolve(operator, rehearsal, library, settings.cac, rng)
-        if child is not None and len(child.blueprint.turns) + len(child.calls) < settings.max_steps:
+        if child is not None and _messages(child.blueprint) < settings.max_steps:
             rehearsal = child
             applied.add(operator)
     return rehearsal
+
+
+def _messages(blueprint: Blueprint) -> int:
+    """Assistant messages of a conversation that goes as planned: one per turn, per group, and per failed attempt."""
+    groups = sum(len(turn.groups) for turn in blueprint.turns)
+    return len(blueprint.turns) + groups + sum(step.fault is not None for step in blueprint.steps)
 
 
 def _descend(parent: Blueprint, batch: str, rng: random.Random) -> Blueprint:

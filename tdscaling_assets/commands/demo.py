@@ -1,5 +1,10 @@
 """The demo: real stages on embedded defaults until a plateau has started a new round, then where to look."""
 
+import os
+import shutil
+import sys
+from pathlib import Path
+
 from rich.console import Console
 
 from tdscaling_assets.commands.terminal import print_batches
@@ -39,12 +44,21 @@ def run_demo(settings: Settings, overrides: Overrides, console: Console) -> None
         markup=False,
         soft_wrap=True,
     )
+    tds = _typed_command()
     console.print(
         "\nTry next:\n"
-        '  tds sql "SELECT mode, count(*) AS n FROM filtered_trajectories GROUP BY mode ORDER BY n DESC LIMIT 10"\n'
-        "  make dev      the Dagster UI on http://localhost:3000\n"
-        "  tds batch     the next batch; tds round plans a new round",
+        f'  {tds} sql "SELECT domain, count(*) AS n, avg(cac) FROM filtered_trajectories GROUP BY domain"\n'
+        f"  {tds} batch     the next batch of this round; `{tds} round` plans a new one\n"
+        "  make dev      the Dagster UI on http://localhost:3000",
         highlight=False,
         markup=False,
         soft_wrap=True,
     )
+
+
+def _typed_command() -> str:
+    """How a person types `tds` here: by name when it is on the path, else by its place."""
+    here = Path(sys.argv[0])
+    if here.name != "tds" or shutil.which("tds") == str(here.absolute()):
+        return "tds"
+    return os.path.relpath(here)

@@ -10,11 +10,12 @@ from tdscaling_assets.storage.queries import metric_history
 from tdscaling_assets.storage.summaries import counts_per_batch
 
 SHOWN = {
-    "acceptance_rate": "acceptance",
-    "h_dom": "h_dom (bits)",
-    "h_mode": "h_mode (bits)",
-    "effective_modes": "eff. modes",
-    "cac_mean": "CAC mean",
+    "acceptance_rate": "kept/raw",
+    "h_dom": "h_dom",
+    "effective_domains": "domains",
+    "h_mode": "h_mode",
+    "effective_modes": "modes",
+    "cac_mean": "CAC",
 }
 
 
@@ -33,7 +34,13 @@ def print_batches(settings: Settings, console: Console) -> None:
         metrics = metric_history(lake, "batch").pivot("metric", index="batch", values="value")
         counts = counts_per_batch(lake)
     rows = counts.join(metrics, on="batch", how="left", maintain_order="left")
-    table = Table("batch", "raw", "kept", *SHOWN.values(), title="Metrics of each batch alone")
+    table = Table(
+        "batch",
+        "raw",
+        "kept",
+        *SHOWN.values(),
+        caption="Each batch alone. h: bits; domains, modes: effective numbers; CAC: mean.",
+    )
     for row in rows.iter_rows(named=True):
         figures = [row.get(name) for name in SHOWN]
         table.add_row(

@@ -8,8 +8,18 @@ import pytest
 from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.blueprints.operators import evolve
 from tdscaling_assets.blueprints.rehearsal import DryRunError, Rehearsal, rehearse
+from tdscaling_assets.blueprints.topology import draw_blueprint
 from tdscaling_assets.blueprints.validation import find_fault
-from tdscaling_assets.schema import CODE_TOOL, OPERATORS, PROMISED_LABEL, Blueprint, Operator, Turn
+from tdscaling_assets.schema import (
+    CODE_TOOL,
+    OPERATORS,
+    PROMISED_LABEL,
+    Blueprint,
+    BusinessCluster,
+    Operator,
+    Tool,
+    Turn,
+)
 from tdscaling_assets.settings import CacWeights
 
 WEIGHTS = CacWeights()
@@ -152,18 +162,19 @@ def test_guard_asks_leave_for_a_step_that_changes_state(families: dict[Operator,
         assert any(library.writes(child.blueprint.step(step_id).tool_id) for step_id in approving.groups[0])
 
 
-def test_guard_prefers_a_destructive_step(families: dict[Operator, Family], library: Library) -> None:
-    def destroys(blueprint: Blueprint, group: tuple[str, ...]) -> bool:
-        return any(library.tools[blueprint.step(step_id).tool_id].destructive for step_id in group)
+def test_guard_prefers_a_destructive_step(library: Library, parents: list[Rehearsal]) -> None:
+    def destructive(rehearsal: Rehearsal) -> list[bool]:
+        steps = [step for step in rehearsal.blueprint.steps if library.writes(step.tool_id)]
+        return [bool(library.tools[step.tool_id].destructive) for step in steps]
 
-    destructive = [
-        child.blueprint
-        for parent, child in families["guard"].pairs
-        if any(destroys(parent.blueprint, group) for turn in parent.blueprint.turns for group in turn.groups)
-    ]
-    assert destructive
-    for blueprint in destructive:
-        assert any(turn.kind == "approve" and destroys(blueprint, turn.groups[0]) for turn in blueprint.turns)
+    mixed = [parent for parent in parents if len(set(destructive(parent))) == 2]
+    assert len(mixed) >= 3
+    for parent in mixed:
+        for seed in range(5):
+            child = evolve("guard", parent, library, WEIGHTS, random.Random(seed))
+            assert child is not None
+            asking = next(turn for turn in child.blueprint.turns if turn.reply == "confirm")
+            assert library.tools[child.blueprint.step(asking.about[0]).tool_id].destructive
 
 
 def test_verify_reads_right_after_the_write_and_repeats_no_call(families: dict[Operator, Family]) -> None:
@@ -202,6 +213,30 @@ def test_refuse_asks_for_what_no_offered_tool_does(families: dict[Operator, Fami
         assert (last.reply, last.groups) == ("decline", ())
         offered = {(library.tools[tool_id].title or "").lower() for tool_id in child.blueprint.tool_ids}
         assert last.intent.removeprefix("also ") not in offered
+
+
+def test_refuse_passes_over_what_an_offered_tool_of_another_domain_does(library: Library) -> None:
+    """Two calendars in two domains: neither is asked for in a conversation that offers the other."""
+    ours = [library.tools["calendar__list_events"], library.tools["calendar__cancel_event"]]
+    theirs = [tool.model_copy(update={"tool_id": f"other_{tool.tool_id}", "domain": "leisure"}) for tool in ours]
+    twins = Library([*ours, *theirs[:1]], [], [], library.services)
+    blueprint = draw_blueprint(single(ours[0]), "r02-b01", twins, random.Random(1), world_seed=1)
+    assert evolve("refuse", rehearse(blueprint, twins, WEIGHTS), twins, WEIGHTS, random.Random(1)) is None
+
+
+def single(tool: Tool) -> BusinessCluster:
+    """A cluster of one tool."""
+    return BusinessCluster(
+        cluster_id="c",
+        rank=1,
+        domain=tool.domain,
+        name="",
+        tool_ids=(tool.tool_id,),
+        edges=(),
+        gain=1,
+        covered_tools=1,
+        covered_edges=0,
+    )
 
 
 def test_operators_apply_one_after_another(library: Library, parents: list[Rehearsal]) -> None:

@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -24,10 +25,12 @@ SETTINGS = {"TDS_SANDBOX": "bubblewrap", "TDS_BATCH_SIZE": "24", "TDS_BOOTSTRAP"
 Tds = Callable[..., subprocess.Popen[str]]
 
 
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def clean_environment() -> Iterator[None]:
     """Only the settings of these tests, and no Dagster home but the one that a test opens."""
-    set_environment(monkeypatch)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        set_environment(monkeypatch)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -84,12 +87,12 @@ def tds() -> Iterator[Tds]:
         process.communicate()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def read_tables() -> Callable[[Path], dict[str, pl.DataFrame]]:
     return read_all
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def change_lake() -> Callable[[Path, str], None]:
     """Run SQL on the lake of a home behind the system's back."""
 
@@ -102,19 +105,18 @@ def change_lake() -> Callable[[Path, str], None]:
     return change
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def open_instance() -> Iterator[Callable[[Path], dg.DagsterInstance]]:
-    """Opens the Dagster instance of a home."""
-    opened: list[dg.DagsterInstance] = []
+    """Opens the Dagster instance of a home, once each."""
+    with ExitStack() as stack:
 
-    def open_it(home: Path) -> dg.DagsterInstance:
-        os.environ.pop("DAGSTER_HOME", None)
-        opened.append(run.open_instance(settings_of(home)))
-        return opened[-1]
+        @cache
+        def open_it(home: Path) -> dg.DagsterInstance:
+            folder = home / "dagster"
+            folder.mkdir(parents=True, exist_ok=True)
+            return stack.enter_context(dg.DagsterInstance.from_config(str(folder)))
 
-    yield open_it
-    for instance in opened:
-        instance.dispose()
+        yield open_it
 
 
 def settings_of(home: Path) -> Settings:
@@ -136,7 +138,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read_all(home: Path) -> dict[str, pl.DataFrame]:
-    """Every table, without the one figure that no seed decides: how long the model took."""
+    """Every table, without the one figure that no seed decides: how long a model took."""
     with Lake.open(settings_of(home), read_only=True) as lake:
         tables = {table: lake.read(table) for table in TABLES}
     for name in ("raw_trajectories", "filtered_trajectories"):

@@ -66,7 +66,7 @@ def check(asset: str, home: Path, instance: dg.DagsterInstance) -> dg.AssetCheck
     extended = dg.Definitions.merge(build_defs(), dg.Definitions(jobs=[dg.define_asset_job("only", selection=only)]))
     config = {"loggers": {"console": {"config": {}}}, "resources": {"system": {"config": {"home": str(home)}}}}
     result = extended.resolve_job_def("only").execute_in_process(
-        instance=instance, partition_key=CHECKED[asset], run_config=config
+        instance=instance, run_config=config, tags={"dagster/partition": BATCH} if CHECKED[asset] else None
     )
     (evaluation,) = result.get_asset_check_evaluations()
     return evaluation

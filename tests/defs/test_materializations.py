@@ -36,9 +36,9 @@ def instance(home: Path, open_instance: Callable[[Path], dg.DagsterInstance]) ->
     return open_instance(home)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def lake(home: Path) -> Iterator[Lake]:
-    with Lake.open(Settings(home=home), read_only=True) as lake:
+    with Lake.open(Settings(home=home, catalog="", lake_data=""), read_only=True) as lake:
         yield lake
 
 
