@@ -56,7 +56,6 @@ def bind(
     arguments: dict[str, Binding] = {}
     added: JsonObject = {}
     for name in sorted(given, key=lambda name: name != linked):
-        plausible = library.candidates(tool, name, world)
         taken = [_value(binding, known, added) for binding in arguments.values()]
         flows = [flow for flow in _flows(tool, name, known, library) if _value(flow, known, added) not in taken]
         if name == linked:
@@ -64,7 +63,9 @@ def bind(
             if not flows:
                 raise DryRunError("broken_chain", f"no earlier step returned anything for {tool.tool_id}.{name}")
         if flows and (name == linked or rng.random() < FLOW_SHARE):
-            arguments[name] = rng.choice(_fitting(flows, plausible, list(arguments.values()), known))
+            if len(flows) > 1:
+                flows = _fitting(flows, library.candidates(tool, name, world), list(arguments.values()), known)
+            arguments[name] = rng.choice(flows)
             added |= _selectors(arguments[name], known, added)
         elif _reusable(tool, name, known, library, world, taken) and rng.random() < FLOW_SHARE:
             arguments[name] = Binding(kind="user", fact=name)

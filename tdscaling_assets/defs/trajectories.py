@@ -65,7 +65,9 @@ def open_stage(settings: Settings, tools: Sequence[Tool], blueprints: Sequence[B
 def _fingerprint(blueprint: Blueprint, stage: Stage) -> str:
     """What a finished conversation must match to count: its blueprint, and who speaks how."""
     speakers = {role: model.name for role, model in stage.models.items()}
-    manner = stage.settings.model_dump(mode="json", include={"model_base_url", "compliance", "model_temperature", "max_steps"})
+    manner = stage.settings.model_dump(
+        mode="json", include={"model_base_url", "compliance", "model_temperature", "max_steps"}
+    )
     return digest(blueprint.model_dump(mode="json"), speakers, manner)
 
 

@@ -10,6 +10,7 @@ import pytest
 from tdscaling_assets.defs import run
 from tdscaling_assets.defs.automation import entropy_plateau_sensor, nightly_synthesis
 from tdscaling_assets.defs.liveness import hold_mark
+from tdscaling_assets.settings import load_settings
 
 Open = Callable[[Path], dg.DagsterInstance]
 
@@ -126,7 +127,7 @@ def test_the_sensor_agrees_with_the_terminal(
 ) -> None:
     settings(young_copy, PLATEAU_EPSILON="1000")
     instance = open_instance(young_copy)
-    decision = run.decide(instance, run.load_settings())
+    decision = run.decide(instance, load_settings())
     outcome = sense(instance)
     assert isinstance(outcome, dg.SensorResult)
     assert [request.tags["tds/reason"] for request in outcome.run_requests or ()] == [decision.reason]
