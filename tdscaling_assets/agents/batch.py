@@ -19,6 +19,7 @@ async def run_batch(blueprints: Sequence[Blueprint], stage: Stage, on_done: OnDo
     async def worker() -> None:
         for blueprint in queue:
             on_done(await converse(blueprint, stage))
+            await asyncio.sleep(0)  # a model that never waits would keep an interrupt from being heard
 
     async with asyncio.TaskGroup() as group:
         for _ in range(min(stage.settings.concurrency, len(blueprints))):

@@ -96,7 +96,7 @@ def assistant_hint(turn: Turn, progress: Progress, tools: Mapping[str, Tool]) ->
     if turn.reply == "clarify":
         return {"role": "assistant", "do": "clarify", "ask": list(turn.about)}
     if turn.reply == "decline":
-        return {"role": "assistant", "do": "decline", "intent": turn.intent.removeprefix("also ")}
+        return {"role": "assistant", "do": "decline", "intent": turn.intent}
     if turn.reply == "confirm":
         step = progress.blueprint.step(turn.about[0])
         return {

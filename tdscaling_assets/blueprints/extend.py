@@ -27,8 +27,9 @@ def deepen(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Bluepr
 def widen(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
     """Cross into another cluster: one more request, for a change that needs its tools."""
     blueprint = rehearsal.blueprint
+    used = {step.tool_id for step in blueprint.steps}
     ends = {
-        cluster.cluster_id: [tool_id for tool_id in _consumers(cluster) if library.writes(tool_id)]
+        cluster.cluster_id: [item for item in _consumers(cluster) if library.writes(item) and item not in used]
         for cluster in library.clusters
         if not set(cluster.tool_ids) <= set(blueprint.tool_ids)
         and library.executable(cluster.tool_ids) == library.executable(blueprint.tool_ids)
@@ -121,7 +122,7 @@ def refuse(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Bluepr
     )
     if not foreign:
         return None
-    turn = Turn(kind="request", intent=f"also {rng.choice(foreign)}", reply="decline")
+    turn = Turn(kind="request", intent=rng.choice(foreign), reply="decline")
     return blueprint.model_copy(update={"turns": (*blueprint.turns, turn)})
 
 

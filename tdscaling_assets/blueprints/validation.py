@@ -6,7 +6,7 @@ import networkx as nx
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
-from tdscaling_assets.blueprints.library import Library, required
+from tdscaling_assets.blueprints.library import Library, purpose, required
 from tdscaling_assets.paths import value_at
 from tdscaling_assets.schema import Blueprint
 
@@ -85,4 +85,11 @@ def _holds(output: JsonValue, path: str) -> bool:
     return True
 
 
-_CHECKS = (_schedule, _dependencies, _facts, _arguments, _reports)
+def _refusals(blueprint: Blueprint, library: Library) -> Iterator[str]:
+    offered = {purpose(library.tools[tool_id]) for tool_id in blueprint.tool_ids}
+    for turn in blueprint.turns:
+        if turn.reply == "decline" and turn.intent in offered:
+            yield f"met_refusal: the assistant was to decline to {turn.intent}, but has the tool for it"
+
+
+_CHECKS = (_schedule, _dependencies, _facts, _arguments, _reports, _refusals)

@@ -133,6 +133,13 @@ def test_widen_offers_the_tools_of_another_cluster(families: dict[Operator, Fami
         assert len(turns_of(child.blueprint, "request")) == 2
 
 
+def test_widen_asks_for_a_change_that_was_not_asked_for(families: dict[Operator, Family], library: Library) -> None:
+    for parent, child in families["widen"].pairs:
+        change = child.blueprint.steps[-1].tool_id
+        assert library.writes(change)
+        assert change not in {step.tool_id for step in parent.blueprint.steps}
+
+
 def test_withhold_tells_a_required_fact_only_when_asked(families: dict[Operator, Family], library: Library) -> None:
     for _, child in families["withhold"].pairs:
         asking = next(turn for turn in child.blueprint.turns if turn.reply == "clarify")
@@ -212,7 +219,7 @@ def test_refuse_asks_for_what_no_offered_tool_does(families: dict[Operator, Fami
         last = child.blueprint.turns[-1]
         assert (last.reply, last.groups) == ("decline", ())
         offered = {(library.tools[tool_id].title or "").lower() for tool_id in child.blueprint.tool_ids}
-        assert last.intent.removeprefix("also ") not in offered
+        assert last.intent not in offered
 
 
 def test_refuse_passes_over_what_an_offered_tool_of_another_domain_does(library: Library) -> None:

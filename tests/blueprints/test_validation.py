@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tdscaling_assets.blueprints.library import Library
+from tdscaling_assets.blueprints.library import Library, purpose
 from tdscaling_assets.blueprints.rehearsal import Rehearsal
 from tdscaling_assets.blueprints.validation import find_fault
 from tdscaling_assets.schema import Binding, Blueprint, Step, Turn
@@ -81,6 +81,12 @@ def revealed_too_late(blueprint: Blueprint) -> Blueprint:
 
 def unreportable(blueprint: Blueprint) -> Blueprint:
     return with_turn(blueprint, about=("s1.no.such.path",))
+
+
+def test_a_refusal_of_what_an_offered_tool_does_is_found(sound: Blueprint, library: Library) -> None:
+    refusal = Turn(kind="request", intent=purpose(library.tools[sound.tool_ids[0]]), reply="decline")
+    planted = sound.model_copy(update={"turns": (*sound.turns, refusal)})
+    assert (find_fault(planted, library) or "").startswith("met_refusal: ")
 
 
 def test_a_sound_blueprint_has_no_fault(sound: Blueprint, library: Library) -> None:

@@ -23,7 +23,7 @@ from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.tables import TABLES
 
 SIZE = 150
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 240
 COUNTS = " UNION ALL ".join(f"SELECT '{table}' AS name, count(*) AS n FROM {table}" for table in TABLES)
 
 Tables = dict[str, pl.DataFrame]
