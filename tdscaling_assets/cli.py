@@ -57,17 +57,18 @@ def main() -> None:
 @app.command()
 def demo(size: Size = None, seed: Seed = None) -> None:
     """Catalog, then batches until a plateau starts a new round, then the figures and where everything is."""
+    settings = _checked(load_settings(), needs_sources=True)
     from tdscaling_assets.commands.demo import run_demo
 
-    run_demo(load_settings(), {"batch_size": size, "seed": seed}, console)
+    run_demo(settings, {"batch_size": size, "seed": seed}, console)
 
 
 @app.command()
 def catalog() -> None:
     """Read the sources and build tool catalog, tool graph and business clusters."""
+    settings = _checked(load_settings(), needs_sources=True)
     from tdscaling_assets.defs.run import open_instance, run_catalog
 
-    settings = _checked(load_settings())
     run_catalog(open_instance(settings), {})
     print("Catalog, graph and clusters are up to date. Next: tds batch")
 
@@ -75,9 +76,9 @@ def catalog() -> None:
 @app.command()
 def batch(size: Size = None, seed: Seed = None) -> None:
     """Run the next batch of the newest round; an unfinished one is resumed."""
+    settings = _checked(load_settings(), needs_catalog=True)
     from tdscaling_assets.defs.run import open_instance, run_next_batch
 
-    settings = _checked(load_settings(), needs_catalog=True)
     key = run_next_batch(open_instance(settings), settings, {"batch_size": size, "seed": seed})
     _print_batch(settings, key)
 
@@ -85,9 +86,9 @@ def batch(size: Size = None, seed: Seed = None) -> None:
 @app.command("round")
 def round_(size: Size = None, seed: Seed = None) -> None:
     """Run the first batch of a new round, planned from what has been kept so far."""
+    settings = _checked(load_settings(), needs_catalog=True)
     from tdscaling_assets.defs.run import open_instance, run_next_round
 
-    settings = _checked(load_settings(), needs_catalog=True)
     key = run_next_round(open_instance(settings), settings, {"batch_size": size, "seed": seed})
     _print_batch(settings, key)
 
@@ -242,12 +243,15 @@ def _exit_interrupted() -> NoReturn:
     sys.exit(INTERRUPTED)
 
 
-def _checked(settings: Settings, needs_catalog: bool = False) -> Settings:
-    """The settings, after the checks that are better made before a run starts."""
+def _checked(settings: Settings, needs_sources: bool = False, needs_catalog: bool = False) -> Settings:
+    """The settings, after the checks that are better made before Dagster is loaded and a run starts."""
+    from tdscaling_assets.catalog.sources import read_sources
     from tdscaling_assets.llm.roles import open_models
     from tdscaling_assets.storage.lake import Lake
 
     open_models(settings)
+    if needs_sources:
+        read_sources(settings.sources)
     with Lake.open(settings) as lake:
         if needs_catalog and lake.read("business_clusters", columns=["cluster_id"]).is_empty():
             raise ConfigError(f"{settings.home} has no business clusters yet: run `tds catalog` first")

@@ -123,7 +123,10 @@ async def _list_mcp(source: McpSource) -> list[Listing]:
 
     async def visit(server: McpServer) -> Listing:
         origin = Origin(
-            source=f"mcp_config:{source.mcp_config.name}", server=server.name, executor="mcp", domain=source.domain
+            source=f"mcp_config:{source.mcp_config.name}",
+            server=server.name,
+            executor="simulated",
+            domain=source.domain,
         )
         async with turnstile:
             try:

@@ -84,7 +84,7 @@ def _read_entry(path: Path, position: int, entry: object) -> Source:
         raise ConfigError(f"{where} is {entry!r}: write a mapping such as `builtin: all` or `file: tools.jsonl`")
     if "openapi" in entry:
         raise ConfigError(
-            f"{where} is an OpenAPI source, which cannot be read yet: "
+            f"{where} is an OpenAPI source, which is not read: "
             "serve the API through an MCP server and list that under `mcp_config`"
         )
     kinds = [kind for kind in _KINDS if kind in entry]

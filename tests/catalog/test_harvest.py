@@ -51,8 +51,8 @@ def test_a_failing_server_is_recorded_and_the_others_go_on(tmp_path: Path) -> No
     (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
     built = catalog(tmp_path, "- mcp_config: mcp.json\n  domain: calendars\n")
     assert [(tool.tool_id, tool.executor, tool.domain) for tool in built.tools if tool.server == "time"] == [
-        ("time__convert_time", "mcp", "calendars"),
-        ("time__get_current_time", "mcp", "calendars"),
+        ("time__convert_time", "simulated", "calendars"),
+        ("time__get_current_time", "simulated", "calendars"),
     ]
     (failed,) = built.rejected
     assert (failed.source, failed.name) == ("mcp_config:mcp.json", "crash")
