@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from pathlib import Path
 
 import polars as pl
@@ -30,7 +31,8 @@ def measure_file(path: Path, settings: Settings) -> pl.DataFrame:
 
     Raises ConfigError naming the line that is not a conversation.
     """
-    rows = [_measured(number, line, path, settings) for number, line in enumerate(_lines(path), start=1)]
+    lines = enumerate(_lines(path), start=1)
+    rows = [_measured(number, line, path, settings) for number, line in lines if line.strip()]
     if not rows:
         raise ConfigError(f"{path} holds no conversation: give a JSONL file with one object with `messages` per line")
     context = MeasureContext(
@@ -44,16 +46,16 @@ def _lines(path: Path) -> list[str]:
     try:
         content = path.read_bytes()
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path} ({error}): give a JSONL file of conversations") from error
-    return [line for line in text.splitlines() if line.strip()]
+    return text.split("\n")  # not splitlines: JSON may hold other line separators as they are
 
 
 def _measured(number: int, line: str, path: Path, settings: Settings) -> dict[str, object]:
     try:
         row = json.loads(line)
         messages = tuple(_message(message) for message in row["messages"])
-    except (json.JSONDecodeError, KeyError, TypeError, ValidationError) as error:
+    except (json.JSONDecodeError, AttributeError, KeyError, TypeError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(
             f"line {number} of {path} is no conversation ({type(error).__name__}: {reason}): each line needs a list "

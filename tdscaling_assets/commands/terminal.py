@@ -24,7 +24,7 @@ def print_frame(frame: pl.DataFrame, console: Console) -> None:
     table = Table(*frame.columns)
     for row in frame.iter_rows():
         table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
-    wide = console if console.is_terminal else Console(width=10_000)
+    wide = console if console.is_terminal else Console(file=console.file, width=10_000)
     wide.print(table, highlight=False, markup=False)
 
 
