@@ -70,7 +70,9 @@ def catalog() -> None:
     from tdscaling_assets.defs.run import open_instance, run_catalog
 
     run_catalog(open_instance(settings), {})
-    print("Catalog, graph and clusters are up to date. Next: tds batch")
+    from tdscaling_assets.commands.terminal import catalog_summary
+
+    console.print(catalog_summary(settings), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -285,6 +285,9 @@ class Failure(Record):
     kind: str
     detail: str
 
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.detail}"
+
 
 class Trajectory(Record):
     """One conversation and what it measured. Everything but `usage.seconds` is a function of seed and settings."""

@@ -97,7 +97,8 @@ class Conversation:
     async def _execute(self, call: ToolCall) -> None:
         step = self.progress.match(call)
         if step is not None and step.fault and step.step_id not in self.progress.failed:
-            observation = error(step.fault)
+            made_up = self.stage.tools[step.tool_id].executor == "simulated"
+            observation = error(step.fault).model_copy(update={"simulated": made_up})
         else:
             try:
                 observation = await self.environment.observe(call, self.messages)

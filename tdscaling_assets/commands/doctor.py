@@ -65,7 +65,7 @@ def _models(settings: Settings) -> Finding:
     except TdsError as error:
         return Finding(name="model", ok=False, detail=str(error))
     simulated = " (scripted: for trying the pipeline; set TDS_MODEL for training data)" if "teacher" in names else ""
-    return Finding(name="model", ok=True, detail=", ".join(names) + simulated)
+    return Finding(name="model", ok=True, detail=", ".join(names) + (simulated or " (known to litellm; not called)"))
 
 
 def _sandboxes(settings: Settings) -> list[Finding]:

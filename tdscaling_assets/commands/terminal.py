@@ -4,6 +4,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import metric_history
@@ -50,3 +51,20 @@ def print_batches(settings: Settings, console: Console) -> None:
             *("-" if value is None else f"{value:.2f}" for value in figures),
         )
     console.print(table)
+
+
+def catalog_summary(settings: Settings) -> str:
+    """What the catalog holds, in one line. ConfigError when no cluster came of it."""
+    with Lake.open(settings, read_only=True) as lake:
+        counted = ("tool_catalog", "rejected_tools", "tool_graph", "business_clusters")
+        tools, rejected, edges, clusters = (lake.read(table).height for table in counted)
+    left_out = f"{rejected} entries were rejected: SELECT source, name, reason FROM rejected_tools"
+    if not clusters:
+        raise ConfigError(
+            f"no business cluster came of {tools} tools, it takes at least 3 that feed each other; {left_out}"
+        )
+    return (
+        f"{tools} tools, {edges} edges, {clusters} business clusters; {left_out}"
+        if rejected
+        else (f"{tools} tools, {edges} edges, {clusters} business clusters. Next: tds batch")
+    )

@@ -6,6 +6,7 @@ from tdscaling_assets.blueprints.batch import plan_batch
 from tdscaling_assets.blueprints.scenario import write_scenarios
 from tdscaling_assets.defs.system import System, open_library
 from tdscaling_assets.defs.tables import store, table_asset
+from tdscaling_assets.errors import TdsError
 from tdscaling_assets.llm.roles import open_models
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import kept_blueprints, plan_of
@@ -37,7 +38,11 @@ async def blueprints(context: dg.AssetExecutionContext, system: System) -> dg.Ma
             "with_operators": sum(bool(blueprint.lineage.operators) for blueprint in written),
             "modes": len({blueprint.target_mode for blueprint in written}),
         }
-        return store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=metadata)
+        stored = store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=metadata)
+    if not written:
+        last = f"{rejected[-1].reason}: {rejected[-1].detail}" if rejected else "no cluster to draw from"
+        raise TdsError(f"batch {batch} got no blueprint, {last}; mend that and run the batch again")
+    return stored
 
 
 def _mean(values: list[float]) -> float:

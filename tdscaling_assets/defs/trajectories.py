@@ -10,6 +10,7 @@ from tdscaling_assets.agents.conversation import Stage
 from tdscaling_assets.agents.progress import Progress
 from tdscaling_assets.defs.system import System
 from tdscaling_assets.defs.tables import store, table_asset
+from tdscaling_assets.errors import RETRYABLE, TdsError
 from tdscaling_assets.llm.roles import open_models
 from tdscaling_assets.sandbox.select import open_sandbox
 from tdscaling_assets.schema import CODE_TOOL, Blueprint, Tool, Trajectory, digest
@@ -43,6 +44,12 @@ async def raw_trajectories(context: dg.AssetExecutionContext, system: System) ->
             if stage.sandbox is not None:
                 await stage.sandbox.close()
         trajectories = [done[one.blueprint_id] for one in blueprints]
+        if trajectories and all(map(_model_was_gone, trajectories)):
+            spool.clear()
+            raise TdsError(
+                f"every conversation of batch {batch} failed, the last as {trajectories[-1].failure}; mend that and "
+                "run the batch again"
+            )
         with Lake.open(settings) as lake:
             frames = {"raw_trajectories": to_frame("raw_trajectories", trajectories)}
             result = store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=_figures(trajectories))
@@ -60,6 +67,12 @@ def open_stage(settings: Settings, tools: Sequence[Tool], blueprints: Sequence[B
         sandbox=open_sandbox(settings) if needs_sandbox else None,
         settings=settings,
     )
+
+
+def _model_was_gone(trajectory: Trajectory) -> bool:
+    """Whether it failed because a model could not be reached or refused the very request."""
+    gone = tuple(f"_{kind}" for kind in (*sorted(RETRYABLE), "bad_request"))
+    return trajectory.failure is not None and trajectory.failure.kind.endswith(gone)
 
 
 def _fingerprint(blueprint: Blueprint, stage: Stage) -> str:

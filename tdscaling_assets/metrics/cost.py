@@ -17,6 +17,6 @@ def cost_rows(context: MeasureContext, bits: float | None) -> list[MetricRow]:
     ]
     if context.usd is not None:
         rows += context.share("usd_per_kept", context.usd, context.kept)
-    if bits:
+    if bits and context.tokens:
         rows.append(context.row("tokens_per_bit", context.tokens / bits, context.kept))
     return rows

@@ -94,7 +94,7 @@ Rule = Callable[[Case], str | None]
 def completed(case: Case) -> str | None:
     """The conversation came to its end."""
     failure = case.trajectory.failure
-    return f"{failure.kind}: {failure.detail}" if failure else None
+    return str(failure) if failure else None
 
 
 def calls_answered(case: Case) -> str | None:

@@ -52,6 +52,21 @@ def test_a_batch_that_another_process_writes_is_left_to_it(young_copy: Path, tds
         assert refusal(tds(young_copy, "batch")).startswith(f"batch r01-b03 is being written by run {run_id}")
 
 
+NOWHERE = {"TDS_MODEL_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "none", "TDS_MODEL_ATTEMPTS": "1"}
+
+
+def test_a_batch_whose_planner_is_out_of_reach_is_not_done(young_copy: Path, tds: Tds) -> None:
+    sentence = refusal(tds(young_copy, "batch", TDS_MODEL="openai/teacher", **NOWHERE))
+    assert sentence.startswith("batch r01-b03 got no blueprint, no_scenario: ")
+    assert "r01-b03 is done" in finished(tds(young_copy, "batch"))
+
+
+def test_a_batch_whose_assistant_is_out_of_reach_is_not_done(young_copy: Path, tds: Tds) -> None:
+    sentence = refusal(tds(young_copy, "batch", TDS_MODEL_ASSISTANT="openai/teacher", **NOWHERE))
+    assert sentence.startswith("every conversation of batch r01-b03 failed, the last as assistant_server: ")
+    assert "r01-b03 is done" in finished(tds(young_copy, "batch"))
+
+
 def test_without_a_docker_engine_the_sandbox_says_what_to_do(code_next: Path, tds: Tds) -> None:
     process = tds(code_next, "batch", TDS_SANDBOX="docker", DOCKER_HOST="unix:///nonexistent/docker.sock")
     sentence = refusal(process)
@@ -90,3 +105,9 @@ def mount(folder: Path, options: str) -> subprocess.CompletedProcess[str]:
     if os.geteuid() != 0 or shutil.which("mount") is None:
         return subprocess.CompletedProcess(command, 1, "", "needs root and mount")
     return subprocess.run(command, capture_output=True, text=True)
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, err
+    return out

@@ -121,6 +121,10 @@ def test_an_unknown_price_has_no_row() -> None:
     assert "usd_per_kept" not in figures(context=CONTEXT.model_copy(update={"usd": None}))
 
 
+def test_unknown_tokens_are_no_zero_per_bit() -> None:
+    assert "tokens_per_bit" not in figures(context=CONTEXT.model_copy(update={"tokens": 0}))
+
+
 def test_a_set_without_information_has_no_tokens_per_bit() -> None:
     assert "tokens_per_bit" not in figures(FRAME.head(1))
 
