@@ -3,17 +3,21 @@
 What is found here would otherwise fail in the middle of a conversation.
 """
 
+import ast
+import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
-from jinja2 import nodes
 from pydantic import JsonValue
 
 from tdscaling_assets.errors import SpecError
+from tdscaling_assets.services.effects import is_destructive, writes
 from tdscaling_assets.services.engine import STATE_NAMES
-from tdscaling_assets.services.expressions import check_filters, parse_expression, parse_message
+from tdscaling_assets.services.expressions import parse_expression, parse_message
+from tdscaling_assets.services.functions import FUNCTIONS
 from tdscaling_assets.services.grammar import (
+    Call,
     Create,
     Delete,
     Each,
@@ -24,18 +28,21 @@ from tdscaling_assets.services.grammar import (
     Let,
     OperationSpec,
     ParameterSpec,
+    Program,
     Refuse,
     ReturnSpec,
     ServiceSpec,
     Step,
     Update,
 )
+from tdscaling_assets.services.programs import PROGRAMS
 from tdscaling_assets.services.seeding import SEED_NAMES
 from tdscaling_assets.services.state import literal_or_expression
 
 Scope = dict[str, str]  # variable → the entity whose row or rows it holds, "" for other values
 
 _TOOL_NAME = re.compile(r"^[a-z]+(_[a-z0-9]+)+$")
+_READERS = ("rows", "get", "pick", "plant")  # functions whose first argument names an entity
 
 
 def check_service(spec: ServiceSpec) -> None:
@@ -69,6 +76,8 @@ class _Checker:
         if not entity.table and entity.rows is None and not entity.each:
             self.fail("it has no rows; write `rows:` (how many), `each:` (another entity) or `table:`")
         self.known_entity(entity.each)
+        if name in FUNCTIONS:
+            self.fail("it is named after a function; choose another name")
         scope = {"row": name, "parent": entity.each}
         for source in (entity.when, entity.rows if isinstance(entity.rows, str) else ""):
             self.expression(source, scope, SEED_NAMES)
@@ -80,6 +89,12 @@ class _Checker:
 
     def field(self, name: str, field: FieldSpec, scope: Scope, seeded: bool) -> None:
         self.reference(field.ref)
+        if field.moves and (set(field.moves) != set(field.enum) or not {*field.lost} <= set(field.moves)):
+            self.fail(f"field {name!r} has states outside `moves`; name every state there, and leave `enum` out")
+        if unknown := next(
+            (after for goal in field.moves.values() for after in goal if after not in field.moves), None
+        ):
+            self.fail(f"field {name!r} moves to {unknown!r}, which is no state; write `{unknown}: []` under `moves`")
         for inner_name, inner in field.items.items():
             self.field(inner_name, inner, {**scope, "item": ""}, seeded=seeded)
         self.expression(field.seed_last, scope, SEED_NAMES)
@@ -101,18 +116,38 @@ class _Checker:
         if operation.is_read_only and operation.destructive:
             self.fail("it is destructive without effects; write the effects or leave `destructive` out")
         for parameter_name, parameter in operation.parameters.items():
+            if parameter_name in STATE_NAMES:
+                self.fail(f"parameter {parameter_name!r} hides the function of that name; choose another name")
             self.parameter(parameter_name, parameter)
         scope: Scope = dict.fromkeys(operation.parameters, "")
         self.steps(operation.given, scope, writes=False)
         self.steps(operation.effects, scope, writes=True)
-        if operation.effects and not any(_writes(operation.effects)):
-            self.fail("effects change nothing; move the steps to `given` or write create, update or delete")
+        if operation.effects and not any(writes(operation.effects)):
+            self.fail("effects change nothing; move the steps to `given` or write create, update, delete or call")
+        if operation.destructive and is_destructive(self.spec, operation.model_copy(update={"destructive": False})):
+            self.fail("that it is destructive follows from what it does; leave `destructive` out")
+        if operation.program is not None:
+            self.program(operation, operation.program, scope)
+            return
         for key, value in operation.returns.items():
             self.returned(key, value, scope)
 
+    def program(self, operation: OperationSpec, program: Program, scope: Scope) -> None:
+        if program.run not in PROGRAMS:
+            self.fail(f"there is no program {program.run!r}; write one of {', '.join(PROGRAMS)}")
+        wanted = set(inspect.signature(PROGRAMS[program.run]).parameters)
+        if wanted != set(program.arguments):
+            self.fail(f"{program.run} needs {', '.join(sorted(wanted))} under `with`")
+        if not operation.is_read_only:
+            self.fail("it runs a program and changes state; split it into two operations")
+        for value in program.arguments.values():
+            self.value(value, scope)
+        for returned in operation.returns.values():
+            self.reference(returned.ref)
+
     def parameter(self, name: str, parameter: ParameterSpec) -> None:
         self.reference(parameter.ref)
-        self.expression(parameter.when, {"row": parameter.ref.partition(".")[0]})
+        self.expression(parameter.when, {"row": parameter.ref.rpartition(".")[0]})
         if not (parameter.description or parameter.ref):
             self.fail(f"parameter {name!r} has no description; write one sentence that a caller needs")
         target = self.spec.field(parameter.ref) if parameter.ref else parameter
@@ -147,8 +182,8 @@ class _Checker:
             case Get():
                 self.known_entity(step.get)
                 self.known_fields(step.get, [step.by] if step.by else [])
-                self.expression(step.key or step.by or self.spec.entities[step.get].key, scope)
-                scope[step.name or step.get] = step.get
+                self.expression(step.key or step.by or self.spec.entity(step.get).key, scope)
+                self.bind(step.name or step.noun, step.get, scope)
             case Find():
                 self.known_entity(step.find)
                 self.known_fields(step.find, (*step.match, *(field.removeprefix("-") for field in step.sort)))
@@ -156,11 +191,11 @@ class _Checker:
                     self.expression(name, scope)
                 self.expression(step.where, {**scope, "row": step.find})
                 self.expression(step.limit, scope)
-                scope[step.name] = step.find
+                self.bind(step.name, step.find, scope)
             case Let():
                 for name, value in step.let.items():
                     self.value(value, scope)
-                    scope[name] = ""
+                    self.bind(name, "", scope)
             case Refuse():
                 self.expression(step.refuse, scope)
                 self.message(step.message, scope)
@@ -171,14 +206,19 @@ class _Checker:
                 for value in step.value.values():
                     self.value(value, inner)
                 if step.collect:
-                    scope[step.collect] = ""
+                    self.bind(step.collect, "", scope)
             case Create():
+                self.own_entity(step.create)
                 self.create(step, scope)
             case Update():
                 self.expression(step.when, scope)
-                self.assignments(self.entity_in(step.update, scope), step.set, scope)
+                entity = self.entity_in(step.update, scope)
+                self.own_entity(entity)
+                self.assignments(entity, step.set, scope)
             case Delete():
-                self.entity_in(step.delete, scope)
+                self.own_entity(self.entity_in(step.delete, scope))
+            case Call():
+                self.call(step, scope, writes)
 
     def create(self, step: Create, scope: Scope) -> None:
         self.known_entity(step.create)
@@ -189,13 +229,36 @@ class _Checker:
         ]
         if missing:
             self.fail(f"create {step.create} leaves out {', '.join(missing)}; set them, or give the fields a `default`")
-        scope[step.name or step.create] = step.create
+        self.bind(step.name or step.create, step.create, scope)
+
+    def call(self, step: Call, scope: Scope, writes: bool) -> None:
+        if step.service not in self.spec.uses:
+            self.fail(f"it calls {step.call}; list {step.service!r} under `uses` with what it is used for")
+        partner = self.spec.partner(step.service)
+        operation = partner.operations.get(step.operation)
+        if operation is None or operation.program is not None:
+            self.fail(f"there is no {step.call} to call; write one of {', '.join(partner.operations)}")
+        if not (operation.is_read_only or writes):
+            self.fail(f"`given` calls {step.call}, which changes state; move the call to `effects`")
+        for name in step.arguments:
+            if name not in operation.parameters:
+                self.fail(f"{step.call} has no parameter {name!r}; write one of {', '.join(operation.parameters)}")
+        for name, parameter in operation.parameters.items():
+            if name not in step.arguments and not parameter.optional and parameter.default is None:
+                self.fail(f"{step.call} needs {name!r}; give it under `with`")
+        self.expression(step.when, scope)
+        for value in step.arguments.values():
+            self.value(value, scope)
+        self.bind(step.name or step.operation, "", scope)
 
     def assignments(self, entity: str, values: Mapping[str, JsonValue], scope: Scope) -> None:
         self.known_fields(entity, values)
         for name, value in values.items():
-            source, _ = literal_or_expression(self.spec.entities[entity].fields[name], value)
+            field = self.spec.entities[entity].fields[name]
+            source, literal = literal_or_expression(field, value)
             self.expression(source, scope)
+            if not source and field.enum and literal is not None and literal not in field.enum:
+                self.fail(f"{entity}.{name} is set to {literal!r}; write one of {', '.join(field.enum)}")
 
     def entity_in(self, variable: str, scope: Scope) -> str:
         if not scope.get(variable):
@@ -205,19 +268,37 @@ class _Checker:
 
     # ── names and expressions ──
 
+    def bind(self, name: str, entity: str, scope: Scope) -> None:
+        if name in STATE_NAMES:
+            self.fail(f"variable {name!r} hides the function of that name; write another `as`")
+        scope[name] = entity
+
     def known_entity(self, entity: str) -> None:
-        if entity and entity not in self.spec.entities:
-            self.fail(f"there is no entity {entity!r}; write one of {', '.join(self.spec.entities)}")
+        if not entity:
+            return
+        service, _, name = self.spec.table(entity).partition(".")
+        if service not in (self.spec.name, *self.spec.uses):
+            self.fail(f"{entity!r} is of a service that it does not use; list {service!r} under `uses`")
+        partner = self.spec.partner(service)
+        if name not in partner.entities:
+            self.fail(f"there is no entity {entity!r}; write one of {', '.join(partner.entities)}")
+
+    def own_entity(self, entity: str) -> None:
+        if "." in entity:
+            self.fail(f"it changes rows of {entity}; only that service may: `call` one of its operations")
 
     def known_fields(self, entity: str, names: Iterable[str]) -> None:
-        fields = self.spec.entities[entity].fields
+        self.known_entity(entity)
+        fields = self.spec.entity(entity).fields
         for name in names:
             if name not in fields:
                 self.fail(f"{entity} has no field {name!r}; write one of {', '.join(fields)}")
 
     def reference(self, ref: str) -> None:
         if ref:
-            entity, _, field = ref.partition(".")
+            entity, _, field = ref.rpartition(".")
+            if not entity:
+                self.fail(f"ref {ref!r} names no field; write entity.field or service.entity.field")
             self.known_entity(entity)
             self.known_fields(entity, [field])
 
@@ -226,38 +307,40 @@ class _Checker:
             self.expression(value, scope)
 
     def expression(self, source: str, scope: Scope, functions: Iterable[str] = STATE_NAMES) -> None:
-        if not source:
-            return
-        try:
-            tree = parse_expression(source)
-            check_filters(tree, source)
-        except SpecError as error:
-            raise SpecError(f"{self.where}: {error}") from error
-        self.uses(tree, scope, source, functions)
+        if source:
+            self.uses(self.parsed(parse_expression, source), scope, source, functions)
 
     def message(self, source: str, scope: Scope) -> None:
+        self.uses(self.parsed(parse_message, source), scope, source, STATE_NAMES)
+
+    def parsed(self, parse: Callable[[str], ast.expr], source: str) -> ast.expr:
         try:
-            tree = parse_message(source)
-            check_filters(tree, source)
+            return parse(source)
         except SpecError as error:
             raise SpecError(f"{self.where}: {error}") from error
-        self.uses(tree, scope, source, STATE_NAMES)
 
-    def uses(self, tree: nodes.Node, scope: Scope, source: str, functions: Iterable[str]) -> None:
-        root = nodes.Output([tree]) if isinstance(tree, nodes.Expr) else tree  # find_all looks below a node
-        for name in root.find_all(nodes.Name):
-            if name.name not in scope and name.name not in functions:
-                known = ", ".join([*scope, *sorted(functions)])
-                self.fail(f"{source!r} uses {name.name!r}, which is nothing here; write one of {known}")
-        for attribute in root.find_all(nodes.Getattr):
-            entity = scope.get(attribute.node.name) if isinstance(attribute.node, nodes.Name) else ""
-            if entity:
-                self.known_fields(entity, [attribute.attr])
+    def uses(self, tree: ast.expr, scope: Scope, source: str, functions: Iterable[str]) -> None:
+        scope = {**scope, **self.loop_variables(tree, scope)}
+        for node in ast.walk(tree):
+            match node:
+                case ast.Name(name) if name not in scope and name not in functions:
+                    known = ", ".join([*scope, *sorted(functions)])
+                    self.fail(f"{source!r} uses {name!r}, which is nothing here; write one of {known}")
+                case ast.Attribute(ast.Name(name), field) if scope.get(name):
+                    self.known_fields(scope[name], [field])
+                case ast.Call(ast.Name(function), [ast.Constant(str(entity)), *_], keywords) if function in _READERS:
+                    self.known_entity(entity)
+                    self.known_fields(entity, [keyword.arg for keyword in keywords if keyword.arg])
 
-
-def _writes(steps: tuple[Step, ...]) -> Iterator[Step]:
-    for step in steps:
-        if isinstance(step, Create | Update | Delete):
-            yield step
-        elif isinstance(step, Each):
-            yield from _writes(step.do)
+    def loop_variables(self, tree: ast.expr, scope: Scope) -> Scope:
+        """The variables of comprehensions, with the entity of those that run over `rows('entity')` or found rows."""
+        found: Scope = {}
+        for loop in (node for node in ast.walk(tree) if isinstance(node, ast.comprehension)):
+            for target in (node for node in ast.walk(loop.target) if isinstance(node, ast.Name)):
+                found[target.id] = ""
+            match loop.target, loop.iter:
+                case ast.Name(name), ast.Call(ast.Name("rows"), [ast.Constant(str(entity)), *_]):
+                    found[name] = entity
+                case ast.Name(name), ast.Name(rows):
+                    found[name] = scope.get(rows, "")
+        return found

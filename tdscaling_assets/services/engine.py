@@ -12,8 +12,9 @@ from pydantic import JsonValue
 from tdscaling_assets.errors import SpecError
 from tdscaling_assets.schema import JsonObject
 from tdscaling_assets.services.expressions import Names, evaluate, evaluate_each, render
-from tdscaling_assets.services.functions import FUNCTIONS
+from tdscaling_assets.services.functions import FUNCTIONS, sorted_by
 from tdscaling_assets.services.grammar import (
+    Call,
     Create,
     Delete,
     Each,
@@ -28,6 +29,8 @@ from tdscaling_assets.services.grammar import (
     Step,
     Update,
 )
+from tdscaling_assets.services.programs import PROGRAMS
+from tdscaling_assets.services.schemas import input_validator
 from tdscaling_assets.services.state import Row, State, coerce, copy_json, literal_or_expression
 
 STATE_NAMES = frozenset({"now", "today", "data", "rows", "get"}) | set(FUNCTIONS)
@@ -51,30 +54,38 @@ class Frame:
     kinds: dict[str, str]
 
 
-def run_operation(spec: ServiceSpec, tool: str, state: State, arguments: JsonObject) -> tuple[State, JsonObject]:
-    """The state after the call and its output; raises Refusal, and SpecError when the spec itself is wrong."""
+def run_operation(spec: ServiceSpec, tool: str, state: State, arguments: JsonObject) -> tuple[State, JsonObject | str]:
+    """The state after the call and its output, or the program that prints its output; raises Refusal, and SpecError
+    when the spec itself is wrong."""
+    working = state if spec.operations[tool].is_read_only else state.draft()
+    return working, _run_on(spec, tool, working, arguments)
+
+
+def _run_on(spec: ServiceSpec, tool: str, state: State, arguments: JsonObject) -> JsonObject | str:
+    """The output of a call that changes this very state."""
     operation = spec.operations[tool]
-    working = state if operation.is_read_only else state.draft()
-    frame = Frame(spec, working, {**state_names(spec, working), **_complete(operation, arguments)}, {})
+    frame = Frame(spec, state, {**state_names(spec, state), **_complete(operation, arguments)}, {})
     try:
         _run_steps(operation.given, frame)
         _run_steps(operation.effects, frame)
-        output = {name: _returned(name, value, frame) for name, value in operation.returns.items()}
+        if operation.program is not None:
+            inputs = {name: _value(value, frame) for name, value in operation.program.arguments.items()}
+            return PROGRAMS[operation.program.run](**inputs)
+        return {name: _returned(name, value, frame) for name, value in operation.returns.items()}
     except SpecError as error:
         raise SpecError(f"{spec.name}.yaml, operation {tool}: {error}") from error
-    return working, output
 
 
 def state_names(spec: ServiceSpec, state: State) -> Names:
-    """The functions and constants that expressions over a state may use."""
-    return {
-        **FUNCTIONS,
-        "now": state.now,
-        "today": state.now[:10],
-        "data": spec.data,
-        "rows": state.rows,
-        "get": state.get,
-    }
+    """The functions and constants that expressions of a service may use over a state."""
+
+    def rows(entity: str, **equals: JsonValue) -> list[Row]:
+        return state.rows(spec.table(entity), **equals)
+
+    def get(entity: str, key: str) -> Row | None:
+        return state.get(spec.table(entity), key)
+
+    return {**FUNCTIONS, "now": state.now, "today": state.now[:10], "data": spec.data, "rows": rows, "get": get}
 
 
 def _complete(operation: OperationSpec, arguments: JsonObject) -> JsonObject:
@@ -102,25 +113,28 @@ def _run_steps(steps: tuple[Step, ...], frame: Frame) -> None:
                 _update(step, frame)
             case Delete():
                 entity, row = _row_in(step.delete, frame)
-                frame.state.remove(entity, row[frame.spec.entities[entity].key])
+                frame.state.remove(frame.spec.table(entity), row[frame.spec.entities[entity].key])
+            case Call():
+                _call(step, frame)
 
 
 def _get(step: Get, frame: Frame) -> None:
-    field = step.by or frame.spec.entities[step.get].key
+    field = step.by or frame.spec.entity(step.get).key
     wanted = evaluate(step.key or field, frame.names)
     row: Row | None
     if step.by:
-        row = next((row for row in frame.state.rows(step.get) if _same(row[field], wanted)), None)
+        row = next((row for row in frame.state.rows(frame.spec.table(step.get)) if _same(row[field], wanted)), None)
     else:
-        row = frame.state.get(step.get, wanted)
+        row = frame.state.get(frame.spec.table(step.get), wanted)
     if row is None and not step.optional:
-        noun = step.get.replace("_", " ")
-        raise Refusal(f"{step.get}_not_found", f"No {noun} has {field.replace('_', ' ')} {wanted!r}.")
-    _bind(step.name or step.get, step.get, row, frame)
+        raise Refusal(
+            f"{step.noun}_not_found", f"No {step.noun.replace('_', ' ')} has {field.replace('_', ' ')} {wanted!r}."
+        )
+    _bind(step.name or step.noun, step.get, row, frame)
 
 
 def _find(step: Find, frame: Frame) -> None:
-    rows = frame.state.rows(step.find)
+    rows = frame.state.rows(frame.spec.table(step.find))
     for field in step.match:
         wanted = frame.names[field]
         if wanted is not None:
@@ -128,8 +142,7 @@ def _find(step: Find, frame: Frame) -> None:
     if step.where:
         keep = evaluate_each(step.where, rows, frame.names)
         rows = [row for row, kept in zip(rows, keep, strict=True) if kept]
-    for field in reversed(step.sort):
-        rows.sort(key=lambda row: _sortable(row[field.removeprefix("-")]), reverse=field.startswith("-"))
+    rows = sorted_by(rows, *step.sort)
     if step.limit:
         rows = rows[: evaluate(step.limit, frame.names)]
     _bind(step.name, step.find, rows, frame)
@@ -148,16 +161,16 @@ def _each(step: Each, frame: Frame) -> None:
 
 
 def _create(step: Create, frame: Frame) -> None:
-    entity = frame.spec.entities[step.create]
+    entity, table = frame.spec.entities[step.create], frame.spec.table(step.create)
     row: Row = {}
     for name, field in entity.fields.items():
         if name == entity.key:
-            row[name] = frame.state.next_key(step.create, entity)
+            row[name] = frame.state.next_key(table, entity)
         elif name in step.set:
             row[name] = _field_value(step.create, name, field, step.set[name], frame)
         else:
             row[name] = copy_json(field.default)
-    frame.state.put(step.create, row[entity.key], row)
+    frame.state.put(table, row[entity.key], row)
     _bind(step.name or step.create, step.create, row, frame)
 
 
@@ -167,16 +180,31 @@ def _update(step: Update, frame: Frame) -> None:
         return
     fields = frame.spec.entities[entity].fields
     changes = {name: _field_value(entity, name, fields[name], value, frame) for name, value in step.set.items()}
+    for name, state in changes.items():
+        if fields[name].moves and state != row[name] and state not in fields[name].moves.get(row[name], ()):
+            raise SpecError(f"{entity}.{name} goes from {row[name]} to {state}; refuse that, or list it under `moves`")
     changed = {**row, **changes}
-    frame.state.put(entity, row[frame.spec.entities[entity].key], changed)
+    frame.state.put(frame.spec.table(entity), row[frame.spec.entities[entity].key], changed)
     frame.names[step.update] = changed
+
+
+def _call(step: Call, frame: Frame) -> None:
+    frame.names[step.name or step.operation] = None
+    if step.when and not evaluate(step.when, frame.names):
+        return
+    partner = frame.spec.partner(step.service)
+    values = {name: _value(value, frame) for name, value in step.arguments.items()}
+    arguments = {name: value for name, value in values.items() if value is not None}
+    for problem in input_validator(partner, step.operation).iter_errors(arguments):
+        raise SpecError(f"calls {step.call} with {arguments}, but {problem.message}")
+    frame.names[step.name or step.operation] = _run_on(partner, step.operation, frame.state, arguments)
 
 
 def _row_in(variable: str, frame: Frame) -> tuple[str, Row]:
     """The entity and the current row of the one that a variable was loaded from."""
     entity = frame.kinds[variable]
     key = frame.names[variable][frame.spec.entities[entity].key]
-    row = frame.state.get(entity, key)
+    row = frame.state.get(frame.spec.table(entity), key)
     if row is None:
         raise SpecError(f"the {entity} in {variable!r} was deleted before; change it first, then delete it")
     return entity, row
@@ -203,7 +231,7 @@ def _returned(name: str, value: ReturnSpec, frame: Frame) -> Any:
 
 
 def _project(row: Row, value: ReturnSpec, entity: str, frame: Frame) -> Row:
-    return {field: copy_json(row[field]) for field in value.fields or frame.spec.entities[entity].fields}
+    return {field: copy_json(row[field]) for field in value.fields or frame.spec.entity(entity).fields}
 
 
 def _bind(name: str, entity: str, value: Any, frame: Frame) -> None:
@@ -216,7 +244,3 @@ def _same(left: JsonValue, right: JsonValue) -> bool:
     if isinstance(left, str) and isinstance(right, str):
         return left.casefold() == right.casefold()
     return left == right
-
-
-def _sortable(value: Any) -> tuple[bool, Any]:
-    return (value is None, "" if value is None else value)

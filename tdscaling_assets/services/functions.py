@@ -3,7 +3,7 @@
 Dates are `YYYY-MM-DD`, moments `YYYY-MM-DDThh:mm:ssZ`; as texts of one length they compare in order of time.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -77,10 +77,71 @@ def overlap(start: str, end: str, other_start: str, other_end: str) -> bool:
     return start < other_end and other_start < end
 
 
+def cents(amount: float) -> int:
+    """An amount of money in whole cents."""
+    return round(float(amount) * 100)
+
+
+def sorted_by(rows: Iterable[dict[str, Any]], *fields: str) -> list[dict[str, Any]]:
+    """The rows in order of these fields, nulls last; `-field` sorts the other way round."""
+    ordered = list(rows)
+    for field in reversed(fields):
+        ordered.sort(key=lambda row: _sortable(row[field.removeprefix("-")]), reverse=field.startswith("-"))
+    return ordered
+
+
+def lower(text: str) -> str:
+    """The text in lower case."""
+    return text.lower()
+
+
+def upper(text: str) -> str:
+    """The text in upper case."""
+    return text.upper()
+
+
+def capitalize(text: str) -> str:
+    """The text with its first letter in upper case."""
+    return text[:1].upper() + text[1:]
+
+
+def title_case(text: str) -> str:
+    """The text with every word capitalized."""
+    return " ".join(map(capitalize, text.split()))
+
+
+def replace(text: str, old: str, new: str) -> str:
+    """The text with every `old` replaced."""
+    return text.replace(old, new)
+
+
+def split(text: str, separator: str) -> list[str]:
+    """The parts of a text between separators."""
+    return text.split(separator)
+
+
+def join(separator: str, texts: Iterable[str]) -> str:
+    """The texts as one, a separator between them."""
+    return separator.join(texts)
+
+
+def starts_with(text: str, prefix: str) -> bool:
+    """Whether the text starts with the prefix."""
+    return text.startswith(prefix)
+
+
+def _sortable(value: Any) -> tuple[bool, Any]:
+    return (value is None, "" if value is None else value)
+
+
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
-        days_after, minutes_after, days_between, minutes_between, date_of, at_time,
-        weekday, working_day, money, contains, overlap, min, max, abs,
+        days_after, minutes_after, days_between, minutes_between, date_of, at_time, weekday, working_day,
+        money, cents, contains, overlap, sorted_by, lower, upper, capitalize, title_case, replace, split, join,
+        starts_with,
+        abs, all, any, bool, dict, enumerate, float, format, int, len, list, max, min, range, round, set, sorted, str,
+        sum, zip,
     )
 }  # fmt: skip
+"""By name; the last two lines are Python's own."""

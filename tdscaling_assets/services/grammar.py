@@ -1,13 +1,14 @@
 """The service format as records: what a `specs/*.yaml` file may say. docs/services.md explains it by example.
 
 Texts under `seed`, `set`, `where`, `refuse`, `value` and the like are expressions (expressions.py); messages are
-texts with `{{ expressions }}`.
+texts with `{expressions}`.
 """
 
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag
+from pydantic import BeforeValidator, Discriminator, Field, JsonValue, PrivateAttr, Tag
 
 from tdscaling_assets.schema import JsonObject, Record
 
@@ -16,7 +17,8 @@ FIELD_TYPES: tuple[FieldType, ...] = get_args(FieldType)
 
 
 class Typed(Record):
-    """What fields, parameters and returned values have in common. `ref` is `entity.field` and gives the type."""
+    """What fields, parameters and returned values have in common. `ref` is `entity.field`, or `service.entity.field`
+    of a partner, and gives the type."""
 
     type: FieldType = "string"
     description: str = ""
@@ -29,8 +31,13 @@ class Typed(Record):
 
 class FieldSpec(Typed):
     """A field of an entity. `seed` gives its first value, `seed_last` one computed after all rows exist; a list is
-    `of` one scalar type, or has `items` (fields of each object) and `count` (how many to seed)."""
+    `of` one scalar type, or has `items` (fields of each object) and `count` (how many to seed).
 
+    A state has `moves` in place of `enum`: each state and those that may follow it. `lost` are the states in which
+    something is gone for good; a tool that sets one is destructive."""
+
+    moves: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    lost: tuple[str, ...] = ()
     nullable: bool = False
     default: JsonValue = None
     items: "dict[str, FieldEntry]" = Field(default_factory=dict)
@@ -67,6 +74,8 @@ class ReturnSpec(Typed):
 
 
 def _field(value: Any) -> Any:
+    if isinstance(value, dict) and isinstance(value.get("moves"), dict):
+        return {"enum": list(value["moves"]), **value}
     return {"type": value} if isinstance(value, str) else value
 
 
@@ -77,7 +86,7 @@ class EntitySpec(Record):
     """A kind of row. Its first field is the key, made from `id` (`{n}` a counter, `{code}` a record locator).
 
     Seeded rows: `rows` of them; or those of `table` (a random `rows` of it when fewer); or `rows` for `each` row of
-    another entity for which `when` holds (there `parent` and `index` are defined).
+    another entity, maybe a partner's, for which `when` holds (there `parent` and `index` are defined).
     """
 
     id: str
@@ -95,14 +104,19 @@ class EntitySpec(Record):
 
 
 class Get(Record):
-    """Load one row by key (`key`, else the argument of the key's name) or by another field (`by`); refuses with
-    `<entity>_not_found`, unless `optional`: then the variable is null."""
+    """Load one row, maybe a partner's, by key (`key`, else the argument of the key's name) or by another field (`by`);
+    refuses with `<entity>_not_found`, unless `optional`: then the variable is null."""
 
     get: str
     name: str = Field("", alias="as")
     key: str = ""
     by: str = ""
     optional: bool = False
+
+    @property
+    def noun(self) -> str:
+        """The entity's name without its service."""
+        return self.get.rpartition(".")[2]
 
 
 class Find(Record):
@@ -163,7 +177,27 @@ class Delete(Record):
     delete: str
 
 
-STEPS = ("get", "find", "let", "refuse", "each", "create", "update", "delete")
+class Call(Record):
+    """Call a partner's operation (`service.operation`) `with` arguments, those that are null left out; its output gets
+    the name, null unless `when` holds. Its refusal refuses this call too."""
+
+    call: str
+    arguments: dict[str, JsonValue] = Field(default_factory=dict, alias="with")
+    name: str = Field("", alias="as")
+    when: str = ""
+
+    @property
+    def service(self) -> str:
+        """The partner's name."""
+        return self.call.partition(".")[0]
+
+    @property
+    def operation(self) -> str:
+        """The operation's name."""
+        return self.call.partition(".")[2]
+
+
+STEPS = ("get", "find", "let", "refuse", "each", "create", "update", "delete", "call")
 
 
 def _step_kind(value: Any) -> str | None:
@@ -180,7 +214,8 @@ Step = Annotated[
     | Annotated[Each, Tag("each")]
     | Annotated[Create, Tag("create")]
     | Annotated[Update, Tag("update")]
-    | Annotated[Delete, Tag("delete")],
+    | Annotated[Delete, Tag("delete")]
+    | Annotated[Call, Tag("call")],
     Discriminator(
         _step_kind,
         custom_error_type="unknown_step",
@@ -189,10 +224,18 @@ Step = Annotated[
 ]
 
 
+class Program(Record):
+    """A program that a sandbox runs on the state: a function of programs.py writes it, `with` these values."""
+
+    run: str
+    arguments: dict[str, JsonValue] = Field(alias="with")
+
+
 class OperationSpec(Record):
     """A tool: `given` loads rows and refuses, `effects` change state, `returns` is the output.
 
-    `read_only`, where stated, must agree with whether there are effects."""
+    With a `program`, the output is what the program prints, as JSON. `destructive` needs to be said only where
+    `moves` and `delete` do not; `read_only`, where stated, must agree with whether there are effects."""
 
     title: str
     description: str
@@ -202,6 +245,7 @@ class OperationSpec(Record):
     parameters: dict[str, ParameterSpec]
     given: tuple[Step, ...] = ()
     effects: tuple[Step, ...] = ()
+    program: Program | None = None
     returns: dict[str, ReturnSpec]
 
     @property
@@ -219,24 +263,53 @@ class InvariantSpec(Record):
 
 
 class ServiceSpec(Record):
-    """One business service."""
+    """One business service. `uses` names its partners, whose rows it may read and whose operations it may call, each
+    with what it uses them for: a verb phrase such as `charges cards`."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     title: str
     domain: str
     description: str
+    uses: dict[str, str] = Field(default_factory=dict)
     data: JsonObject = Field(default_factory=dict)
     entities: dict[str, EntitySpec]
     operations: dict[str, OperationSpec]
     invariants: tuple[InvariantSpec, ...] = ()
 
+    _partners: dict[str, "ServiceSpec"] = PrivateAttr(default_factory=dict)
+
     def __hash__(self) -> int:
         return hash(self.name)  # so that what is compiled from a spec can be cached by it
 
+    def with_partners(self, services: Mapping[str, "ServiceSpec"]) -> Self:
+        """The spec with the services that it uses; KeyError when one is missing."""
+        joined = self.model_copy()
+        joined._partners = {name: services[name] for name in self.uses}
+        return joined
+
+    def partner(self, name: str) -> "ServiceSpec":
+        """The service itself, or one that it uses; KeyError for any other."""
+        return self if name == self.name else self._partners[name]
+
+    def economy(self) -> Iterator["ServiceSpec"]:
+        """Every service that this one stands on, those below first, and then itself; some may come twice."""
+        for partner in self._partners.values():
+            yield from partner.economy()
+        yield self
+
+    def table(self, entity: str) -> str:
+        """The state's name for the rows of an entity: `service.entity`."""
+        return entity if "." in entity else f"{self.name}.{entity}"
+
+    def entity(self, name: str) -> EntitySpec:
+        """The entity of that name, or a partner's as `service.entity`; KeyError when there is none."""
+        service, _, entity = self.table(name).partition(".")
+        return self.partner(service).entities[entity]
+
     def field(self, ref: str) -> FieldSpec:
-        """The field that `entity.field` names; KeyError when there is none."""
-        entity, _, name = ref.partition(".")
-        return self.entities[entity].fields[name]
+        """The field that `entity.field` or `service.entity.field` names; KeyError when there is none."""
+        entity, _, name = ref.rpartition(".")
+        return self.entity(entity).fields[name]
 
 
 FieldSpec.model_rebuild()

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from tdscaling_assets.services.engine import state_names
 from tdscaling_assets.services.expressions import evaluate_each
 from tdscaling_assets.services.functions import at_time, days_after
+from tdscaling_assets.services.generators import code
 from tdscaling_assets.services.grammar import ParameterSpec, ServiceSpec
 from tdscaling_assets.services.state import State
 
@@ -18,8 +19,8 @@ def candidate_values(spec: ServiceSpec, parameter: ParameterSpec, state: State, 
     """Distinct values of the field a parameter refers to, only of rows its `when` accepts (all, when none is)."""
     if not parameter.ref:
         return []
-    entity, _, field = parameter.ref.partition(".")
-    rows = state.rows(entity)
+    entity, _, field = parameter.ref.rpartition(".")
+    rows = state.rows(spec.table(entity))
     if parameter.when and plausible:
         keep = evaluate_each(parameter.when, rows, state_names(spec, state))
         rows = [row for row, kept in zip(rows, keep, strict=True) if kept] or rows
@@ -32,6 +33,10 @@ def sample_value(spec: ServiceSpec, parameter: ParameterSpec, state: State, rng:
     if known:
         chosen: JsonValue = rng.choice(known)
         return chosen
+    if parameter.ref and not parameter.examples:
+        entity = spec.entity(parameter.ref.rpartition(".")[0])
+        if parameter.ref.endswith(f".{entity.key}"):  # no such row yet: a key as they look
+            return entity.id.format(n=entity.first, code=code(entity.first))
     target = spec.field(parameter.ref) if parameter.ref else parameter
     if target.enum:
         return rng.choice(target.enum)

@@ -40,7 +40,7 @@ def output_schema(spec: ServiceSpec, operation: OperationSpec) -> JsonObject:
 
 def entity_schema(spec: ServiceSpec, entity: str, only: tuple[str, ...] = ()) -> JsonObject:
     """The JSON Schema of a row, or of some of its fields."""
-    fields = spec.entities[entity].fields
+    fields = spec.entity(entity).fields
     return _fields_schema(spec, {name: fields[name] for name in only or fields})
 
 

@@ -1,7 +1,7 @@
-"""A spec and a seed in, a service's first state out. Equal seeds give equal states, on every machine."""
+"""Services and a seed in, the first state of their world out. Equal seeds give equal states, on every machine."""
 
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -10,13 +10,14 @@ from pydantic import JsonValue
 
 from tdscaling_assets.errors import SpecError
 from tdscaling_assets.services import generators
-from tdscaling_assets.services.expressions import Names, evaluate, evaluate_each, fill_row
-from tdscaling_assets.services.functions import FUNCTIONS, format_moment
+from tdscaling_assets.services.engine import STATE_NAMES, state_names
+from tdscaling_assets.services.expressions import Names, evaluate, evaluate_each
+from tdscaling_assets.services.functions import format_moment
 from tdscaling_assets.services.grammar import EntitySpec, FieldSpec, ServiceSpec
 from tdscaling_assets.services.state import Row, State, coerce, literal_or_expression
 
-SEED_NAMES = frozenset(FUNCTIONS) | {
-    *("now", "today", "data", "rows", "get", "pick", "person", "number", "index", "parent", "row", "item"),
+SEED_NAMES = STATE_NAMES | {
+    *("pick", "plant", "person", "number", "index", "parent", "row", "item"),
     *("randint", "uniform", "choice", "chance", "digits", "company", "city", "address", "phone", "plain"),
 }
 
@@ -29,126 +30,144 @@ def world_now(seed: int) -> str:
 
 
 @lru_cache(maxsize=256)
-def seed_state(spec: ServiceSpec, seed: int) -> State:
-    """The first state of a service. Shared by all worlds of that seed: change only a draft of it."""
-    state = State(world_now(seed), seed, {entity: {} for entity in spec.entities})
-    rng = random.Random(f"{spec.name}:{seed}")
-    names = _names(spec, state, rng)
-    entity = ""
-    try:
-        for entity, entity_spec in spec.entities.items():
-            _seed_entity(spec, entity, entity_spec, state, names, rng)
-        for entity, entity_spec in spec.entities.items():
-            _settle(spec, entity, entity_spec, state, names)
-    except SpecError as error:
-        raise SpecError(f"{spec.name}.yaml, entity {entity}: {error}") from error
+def seed_state(specs: tuple[ServiceSpec, ...], seed: int) -> State:
+    """The first state of a world, services that others stand on first. Shared by all worlds of that seed: change only
+    a draft of it."""
+    state = State(world_now(seed), seed)
+    for spec in specs:
+        state.tables |= {spec.table(entity): {} for entity in spec.entities}
+    seedings: dict[str, Seeding] = {}
+    for spec in specs:
+        seedings[spec.name] = Seeding(spec, state, seedings)
+        seedings[spec.name].for_each_entity(seedings[spec.name].fill)
+    for seeding in seedings.values():
+        seeding.for_each_entity(seeding.settle)
     state.owned.clear()
     return state
 
 
-def _names(spec: ServiceSpec, state: State, rng: random.Random) -> Names:
-    people = generators.people(state.seed)
+class Seeding:
+    """The making of one service's first rows. `others` are those of the services below, by name."""
 
-    def pick(entity: str, **equals: JsonValue) -> Row:
-        return rng.choice(state.rows(entity, **equals))
+    def __init__(self, spec: ServiceSpec, state: State, others: Mapping[str, "Seeding"]) -> None:
+        self.spec = spec
+        self.state = state
+        self.others = others
+        self.plans: dict[tuple[str, frozenset[str]], Plan] = {}
+        self.rng = random.Random(f"{spec.name}:{state.seed}")
+        self.names = self._names()
 
-    return {
-        **FUNCTIONS,
-        "now": state.now,
-        "today": state.now[:10],
-        "data": spec.data,
-        "rows": state.rows,
-        "get": state.get,
-        "pick": pick,
-        "person": lambda number: people[number % len(people)],
-        "randint": rng.randint,
-        "uniform": lambda low, high, decimals=2: round(rng.uniform(low, high), decimals),
-        "choice": rng.choice,
-        "chance": lambda probability: rng.random() < probability,
-        "digits": lambda count: "".join(rng.choices("0123456789", k=count)),
-        "company": lambda: generators.company(rng),
-        "city": lambda: generators.city(rng),
-        "address": lambda: generators.address(rng),
-        "phone": lambda: generators.phone(rng),
-        "plain": generators.plain,
-    }
+    def for_each_entity(self, work: Callable[[str, EntitySpec], None]) -> None:
+        """Do the work for each entity in turn; SpecError names the file and the entity."""
+        for entity, entity_spec in self.spec.entities.items():
+            try:
+                work(entity, entity_spec)
+            except SpecError as error:
+                raise SpecError(f"{self.spec.name}.yaml, entity {entity}: {error}") from error
 
+    def fill(self, entity: str, entity_spec: EntitySpec) -> None:
+        """Add the rows that the spec asks for."""
+        for number, (preset, parent, index) in enumerate(self._origins(entity_spec)):
+            self.add(entity, preset, number, parent, index)
+        self.state.numbers.setdefault(self.spec.table(entity), entity_spec.first)
 
-def _seed_entity(
-    spec: ServiceSpec, entity: str, entity_spec: EntitySpec, state: State, names: Names, rng: random.Random
-) -> None:
-    table = state.tables[entity]
-    plan: Plan | None = None
-    for number, (preset, parent, index) in enumerate(_origins(entity_spec, state, names, rng)):
+    def settle(self, entity: str, entity_spec: EntitySpec) -> None:
+        """Compute the fields that look at all rows."""
+        fields = tuple((name, field.seed_last) for name, field in entity_spec.fields.items() if field.seed_last)
+        plan = Plan(entity_spec.fields, (), fields)
+        for row in self.state.tables[self.spec.table(entity)].values() if fields else ():
+            _fill(self.spec, plan, {}, row, {**self.names, "row": row}, entity)
+
+    def add(self, entity: str, preset: Row, number: int = 0, parent: Row | None = None, index: int = 0) -> str:
+        """Add one row with these fields given and the others seeded; its key."""
+        entity_spec, table = self.spec.entities[entity], self.spec.table(entity)
         if entity_spec.key not in preset:
-            preset = {entity_spec.key: state.next_key(entity, entity_spec, rng.randint(1, 7)), **preset}
-        plan = plan or _plan(entity_spec.fields, preset)
+            preset = {entity_spec.key: self.state.next_key(table, entity_spec, self.rng.randint(1, 7)), **preset}
+        given = (entity, frozenset(preset))
+        plan = self.plans.get(given) or self.plans.setdefault(given, _plan(entity_spec.fields, given[1]))
         row: Row = {}
-        scope = {**names, "number": number, "parent": parent, "index": index, "row": row}
-        _fill(spec, plan, preset, row, scope, entity)
-        table[row[entity_spec.key]] = row
-    state.numbers.setdefault(entity, entity_spec.first)
+        scope = {**self.names, "number": number, "parent": parent, "index": index, "row": row}
+        _fill(self.spec, plan, preset, row, scope, entity)
+        self.state.tables[table][row[entity_spec.key]] = row
+        return str(row[entity_spec.key])
 
+    def _names(self) -> Names:
+        rng, state = self.rng, self.state
+        people = generators.people(state.seed)
 
-def _origins(
-    entity_spec: EntitySpec, state: State, names: Names, rng: random.Random
-) -> list[tuple[Row, Row | None, int]]:
-    """What each row starts from: preset fields, a parent row, and its index among the parent's."""
-    count = entity_spec.rows
-    if entity_spec.table:
-        size = count if isinstance(count, int) else len(entity_spec.table)
-        chosen = sorted(rng.sample(range(len(entity_spec.table)), size))
-        return [(dict(entity_spec.table[place]), None, place) for place in chosen]
-    if not entity_spec.each:
-        size = count if isinstance(count, int) else int(evaluate(str(count), names))
-        return [({}, None, index) for index in range(size)]
-    parents = state.rows(entity_spec.each)
-    if entity_spec.when:
-        keep = evaluate_each(entity_spec.when, parents, names, "parent")
-        parents = [parent for parent, kept in zip(parents, keep, strict=True) if kept]
-    if isinstance(count, str):
-        counts = evaluate_each(count, parents, names, "parent")
-    else:
-        counts = [1 if count is None else count] * len(parents)
-    return [({}, parent, index) for parent, size in zip(parents, counts, strict=True) for index in range(size)]
+        def pick(entity: str, **equals: JsonValue) -> Row:
+            return rng.choice(state.rows(self.spec.table(entity), **equals))
+
+        def plant(entity: str, **values: JsonValue) -> str:
+            service, _, name = self.spec.table(entity).partition(".")
+            return self.others[service].add(name, values)
+
+        return {
+            **state_names(self.spec, state),
+            "pick": pick,
+            "plant": plant,
+            "person": lambda number: people[number % len(people)],
+            "randint": rng.randint,
+            "uniform": lambda low, high, decimals=2: round(rng.uniform(low, high), decimals),
+            "choice": rng.choice,
+            "chance": lambda probability: rng.random() < probability,
+            "digits": lambda count: "".join(rng.choices("0123456789", k=count)),
+            "company": lambda: generators.company(rng),
+            "city": lambda: generators.city(rng),
+            "address": lambda: generators.address(rng),
+            "phone": lambda: generators.phone(rng),
+            "plain": generators.plain,
+        }
+
+    def _origins(self, entity_spec: EntitySpec) -> list[tuple[Row, Row | None, int]]:
+        """What each row starts from: preset fields, a parent row, and its index among the parent's."""
+        count, names = entity_spec.rows, self.names
+        if entity_spec.table:
+            size = count if isinstance(count, int) else len(entity_spec.table)
+            chosen = sorted(self.rng.sample(range(len(entity_spec.table)), size))
+            return [(dict(entity_spec.table[place]), None, place) for place in chosen]
+        if not entity_spec.each:
+            size = count if isinstance(count, int) else int(evaluate(str(count), names))
+            return [({}, None, index) for index in range(size)]
+        parents = self.state.rows(self.spec.table(entity_spec.each))
+        if entity_spec.when:
+            keep = evaluate_each(entity_spec.when, parents, names, "parent")
+            parents = [parent for parent, kept in zip(parents, keep, strict=True) if kept]
+        if isinstance(count, str):
+            counts = evaluate_each(count, parents, names, "parent")
+        else:
+            counts = [1 if count is None else count] * len(parents)
+        return [({}, parent, index) for parent, size in zip(parents, counts, strict=True) for index in range(size)]
 
 
 class Plan(NamedTuple):
-    """How to fill rows of some fields: literals first, then groups of expressions, each before a list (or "")."""
+    """How to fill rows of some fields: literals first, then (field, expression) in order, "" for a list of items."""
 
     fields: Mapping[str, FieldSpec]
     literals: tuple[tuple[str, Any], ...]
-    groups: tuple[tuple[tuple[tuple[str, str], ...], str], ...]
+    computed: tuple[tuple[str, str], ...]
 
 
 def _plan(fields: Mapping[str, FieldSpec], preset: Collection[str]) -> Plan:
     literals: list[tuple[str, Any]] = []
-    groups: list[tuple[tuple[tuple[str, str], ...], str]] = []
-    pending: list[tuple[str, str]] = []
+    computed: list[tuple[str, str]] = []
     for name, field in fields.items():
-        if name in preset:
-            continue
-        source, literal = _seed_source(field)
-        if source:
-            pending.append((name, source))
-        elif field.items:
-            groups.append((tuple(pending), name))
-            pending = []
-        else:
-            literals.append((name, literal))
-    return Plan(fields, tuple(literals), (*groups, (tuple(pending), "")))
+        if name not in preset:
+            source, literal = _seed_source(field)
+            if source or (field.items and field.seed is None):
+                computed.append((name, source))
+            else:
+                literals.append((name, literal))
+    return Plan(fields, tuple(literals), tuple(computed))
 
 
 def _fill(spec: ServiceSpec, plan: Plan, preset: Row, row: Row, scope: Names, where: str) -> None:
-    def put(name: str, value: Any) -> None:
-        row[name] = coerce(spec, plan.fields[name], value, f"{where}.{name}")
-
     for name, value in (*preset.items(), *plan.literals):
-        put(name, value)
-    for fields, list_name in plan.groups:
-        fill_row(fields, put, scope)
-        if list_name:
-            put(list_name, _list_items(spec, plan.fields[list_name], scope, f"{where}.{list_name}"))
+        row[name] = coerce(spec, plan.fields[name], value, f"{where}.{name}")
+    for name, source in plan.computed:
+        field = plan.fields[name]
+        value = evaluate(source, scope) if source else _list_items(spec, field, scope, f"{where}.{name}")
+        row[name] = coerce(spec, field, value, f"{where}.{name}")
 
 
 def _seed_source(field: FieldSpec) -> tuple[str, Any]:
@@ -159,7 +178,7 @@ def _seed_source(field: FieldSpec) -> tuple[str, Any]:
     if field.seed_last:
         return "", _placeholder(field)
     if field.ref:
-        entity, _, name = field.ref.partition(".")
+        entity, _, name = field.ref.rpartition(".")
         return f"pick('{entity}').{name}", None
     if field.nullable:
         return "", None
@@ -198,15 +217,3 @@ def _fresh_pick(scope: Names, items: list[Row]) -> Any:
         return row
 
     return pick
-
-
-def _settle(spec: ServiceSpec, entity: str, entity_spec: EntitySpec, state: State, names: Names) -> None:
-    fields = tuple((name, field.seed_last) for name, field in entity_spec.fields.items() if field.seed_last)
-    if not fields:
-        return
-    for row in state.tables[entity].values():
-
-        def put(name: str, value: JsonValue, row: Row = row) -> None:
-            row[name] = coerce(spec, entity_spec.fields[name], value, f"{entity}.{name}")
-
-        fill_row(fields, put, {**names, "row": row})

@@ -1,6 +1,8 @@
 """YAML files in, checked services and their MCP tool definitions out."""
 
+from collections.abc import Mapping
 from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from pydantic import ValidationError
 from tdscaling_assets.errors import SpecError
 from tdscaling_assets.schema import JsonObject
 from tdscaling_assets.services.checks import check_service
+from tdscaling_assets.services.effects import is_destructive
 from tdscaling_assets.services.grammar import OperationSpec, ServiceSpec
 from tdscaling_assets.services.schemas import input_schema, output_schema
 
@@ -22,8 +25,9 @@ def load_services() -> dict[str, ServiceSpec]:
 
 
 def load_service(path: Path) -> ServiceSpec:
-    """The service of one file; SpecError names the file, the place in it and the remedy."""
-    return _parse(path.name, path.read_text(encoding="utf-8"))
+    """The service of one file, with packaged partners; SpecError names the file, the place in it and the remedy."""
+    spec = _parse(path.name, path.read_text(encoding="utf-8"))
+    return _join({**{name: other for name, other in _packaged() if name != spec.name}, spec.name: spec})[spec.name]
 
 
 def service_tools(spec: ServiceSpec) -> list[JsonObject]:
@@ -36,7 +40,25 @@ def _packaged() -> tuple[tuple[str, ServiceSpec], ...]:
     found = (entry for entry in files("tdscaling_assets.services").joinpath("specs").iterdir())
     named = sorted((entry.name, entry) for entry in found if entry.name.endswith(".yaml"))
     specs = [_parse(name, entry.read_text(encoding="utf-8")) for name, entry in named]
-    return tuple((spec.name, spec) for spec in specs)
+    return tuple(_join({spec.name: spec for spec in specs}).items())
+
+
+def _join(specs: Mapping[str, ServiceSpec]) -> dict[str, ServiceSpec]:
+    """The services, checked, each with those it uses; SpecError for a partner that is not there or a circle."""
+    wanted = {name: list(spec.uses) for name, spec in specs.items()}
+    for name, partners in wanted.items():
+        if missing := next((partner for partner in partners if partner not in specs), None):
+            raise SpecError(f"{name}.yaml: it uses {missing!r}, which is no service; use one of {', '.join(specs)}")
+    try:
+        order = list(TopologicalSorter(wanted).static_order())
+    except CycleError as error:
+        circle = " → ".join(error.args[1])
+        raise SpecError(f"{error.args[1][0]}.yaml: {circle} use each other in a circle; let one of them go") from error
+    joined: dict[str, ServiceSpec] = {}
+    for name in order:
+        joined[name] = specs[name].with_partners(joined)
+        check_service(joined[name])
+    return {name: joined[name] for name in specs}
 
 
 def _parse(file: str, text: str) -> ServiceSpec:
@@ -50,7 +72,6 @@ def _parse(file: str, text: str) -> ServiceSpec:
         raise SpecError(f"{file}: {_first_problem(error)}") from error
     if f"{spec.name}.yaml" != file:
         raise SpecError(f"{file}: the service is named {spec.name!r}; name the file {spec.name}.yaml")
-    check_service(spec)
     return spec
 
 
@@ -74,7 +95,7 @@ def _tool(spec: ServiceSpec, name: str, operation: OperationSpec) -> JsonObject:
         "outputSchema": output_schema(spec, operation),
         "annotations": {
             "readOnlyHint": operation.is_read_only,
-            "destructiveHint": operation.destructive,
+            "destructiveHint": is_destructive(spec, operation),
             "idempotentHint": operation.is_read_only or operation.idempotent,
             "openWorldHint": False,
         },

@@ -1,4 +1,4 @@
-"""The rows of one service, copy-on-write: a draft shares every table and row it does not touch."""
+"""The rows of a world, copy-on-write: a draft shares every table and row it does not touch."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from tdscaling_assets.errors import SpecError
-from tdscaling_assets.schema import JsonObject
+from tdscaling_assets.schema import JsonObject, digest
 from tdscaling_assets.services import generators
 from tdscaling_assets.services.grammar import EntitySpec, FieldSpec, ServiceSpec
 
@@ -15,53 +15,62 @@ Row = dict[str, Any]  # one row: field → JSON value; never changed in place
 
 @dataclass
 class State:
-    """Tables of rows by key, and the last number given to a key of each entity. `now` is the world's moment."""
+    """Tables (`service.entity`) of rows by key, and the last number given to a key of each. `now` is the world's
+    moment."""
 
     now: str
     seed: int
     tables: dict[str, dict[str, Row]] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     owned: set[str] = field(default_factory=set)  # tables this state may change
+    digests: dict[str, str] = field(default_factory=dict)  # of tables that have not changed since
 
     def draft(self) -> "State":
         """A state that can be changed without changing this one."""
-        return State(self.now, self.seed, dict(self.tables), dict(self.numbers))
+        return State(self.now, self.seed, dict(self.tables), dict(self.numbers), set(), dict(self.digests))
 
-    def rows(self, entity: str, **equals: JsonValue) -> list[Row]:
-        """The rows of an entity whose fields equal the given values, in order of creation."""
-        found = list(self._table(entity).values())
+    def rows(self, table: str, **equals: JsonValue) -> list[Row]:
+        """The rows of a table whose fields equal the given values, in order of creation."""
+        found = list(self._table(table).values())
         for name, value in equals.items():
             found = [row for row in found if row[name] == value]
         return found
 
-    def get(self, entity: str, key: str) -> Row | None:
+    def get(self, table: str, key: str) -> Row | None:
         """The row of that key, or None."""
-        return self._table(entity).get(key)
+        return self._table(table).get(key)
 
-    def put(self, entity: str, key: str, row: Row) -> None:
+    def put(self, table: str, key: str, row: Row) -> None:
         """Add or replace a row."""
-        self._own(entity)[key] = row
+        self._own(table)[key] = row
 
-    def remove(self, entity: str, key: str) -> None:
+    def remove(self, table: str, key: str) -> None:
         """Remove a row."""
-        del self._own(entity)[key]
+        del self._own(table)[key]
 
-    def next_key(self, entity: str, spec: EntitySpec, step: int = 1) -> str:
+    def next_key(self, table: str, spec: EntitySpec, step: int = 1) -> str:
         """A new key, `step` numbers after the last."""
-        number = self.numbers.get(entity, spec.first) + step
-        self.numbers[entity] = number
+        number = self.numbers.get(table, spec.first) + step
+        self.numbers[table] = number
         return spec.id.format(n=number, code=generators.code(number))
 
-    def _table(self, entity: str) -> dict[str, Row]:
-        if entity not in self.tables:
-            raise LookupError(f"no entity {entity!r}; known are {', '.join(self.tables)}")
-        return self.tables[entity]
+    def digest(self) -> str:
+        """16 hex digits of all rows."""
+        for name in self.tables.keys() - self.digests.keys():
+            self.digests[name] = digest(self.tables[name])
+        return digest(self.digests)
 
-    def _own(self, entity: str) -> dict[str, Row]:
-        if entity not in self.owned:
-            self.tables[entity] = dict(self._table(entity))
-            self.owned.add(entity)
-        return self.tables[entity]
+    def _table(self, table: str) -> dict[str, Row]:
+        if table not in self.tables:
+            raise LookupError(f"no rows are called {table!r}; known are {', '.join(self.tables)}")
+        return self.tables[table]
+
+    def _own(self, table: str) -> dict[str, Row]:
+        if table not in self.owned:
+            self.tables[table] = dict(self._table(table))
+            self.owned.add(table)
+        self.digests.pop(table, None)
+        return self.tables[table]
 
 
 def coerce(spec: ServiceSpec, field: FieldSpec, value: Any, where: str) -> Any:

@@ -1,0 +1,113 @@
+"""The programs that services run in a sandbox: values of the state in, the text of a Python program out.
+
+A program prints one JSON value as its last line: the tool's output, or `{"error": {"code", "message"}}`.
+A spec names the function: `program: {run: select_sql, with: {…}}`.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+
+from pydantic import JsonValue
+
+from tdscaling_assets.schema import JsonObject
+
+MOST_ROWS = 200
+"""Rows of a query's answer; more are cut."""
+
+_SELECT = """\
+import json, sqlite3
+
+TABLES = json.loads({tables!r})
+SQL = {sql!r}
+ALLOWED = {{sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}}
+
+base = sqlite3.connect(":memory:")
+for name, rows in TABLES.items():
+    columns = list(rows[0]) if rows else ["empty"]
+    base.execute(f"CREATE TABLE {{name}} ({{', '.join(columns)}})")
+    marks = ", ".join("?" * len(columns))
+    base.executemany(f"INSERT INTO {{name}} VALUES ({{marks}})", [[row[column] for column in columns] for row in rows])
+base.commit()
+base.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in ALLOWED else sqlite3.SQLITE_DENY)
+try:
+    cursor = base.execute(SQL)
+    rows = cursor.fetchmany({most} + 1)
+    names = [column[0] for column in cursor.description or ()]
+    print(json.dumps({{
+        "columns": names,
+        "rows": [[value.hex() if isinstance(value, bytes) else value for value in row] for row in rows[:{most}]],
+        "row_count": min(len(rows), {most}),
+        "truncated": len(rows) > {most},
+    }}))
+except (sqlite3.Error, sqlite3.Warning) as error:
+    code = "not_allowed" if "not authorized" in str(error) or "prohibited" in str(error) else "sql_error"
+    print(json.dumps({{"error": {{"code": code, "message": str(error)}}}}))
+"""
+
+_TESTS = """\
+import contextlib, importlib.util, io, json, pathlib, sys, traceback
+
+FILES = json.loads({files!r})
+for path, text in FILES.items():
+    place = pathlib.Path("repo", path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text, encoding="utf-8")
+sys.path.insert(0, "repo")
+sys.dont_write_bytecode = True
+results = []
+
+
+def attempt(name, action):
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            value = action()
+    except BaseException as error:
+        lines = traceback.extract_tb(error.__traceback__)
+        place = next((line for line in reversed(lines) if line.filename.startswith("repo")), None)
+        where = f" ({{place.filename[5:]}}:{{place.lineno}}: {{place.line}})" if place else ""
+        message = f"{{type(error).__name__}}: {{error}}{{where}}"
+        results.append({{"test": name, "outcome": "failed", "message": message}})
+        return None
+    if name.count("::"):
+        results.append({{"test": name, "outcome": "passed", "message": ""}})
+    return value
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, f"repo/{{path}}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+chosen = [path for path in FILES if pathlib.Path(path).name.startswith("test_") and path.startswith({under!r})]
+for path in sorted(chosen):
+    module = attempt(path, lambda: load(path))
+    for name in [name for name in vars(module) if name.startswith("test_")] if module else []:
+        attempt(f"{{path}}::{{name}}", getattr(module, name))
+passed = sum(result["outcome"] == "passed" for result in results)
+print(json.dumps({{"passed": passed, "failed": len(results) - passed, "results": results}}))
+"""
+
+
+def select_sql(tables: Mapping[str, list[JsonObject]], sql: str) -> str:
+    """One read-only SQL statement over tables of an SQLite database: `columns`, `rows`, `row_count`, `truncated`."""
+    return _SELECT.format(tables=json.dumps(tables), sql=sql, most=MOST_ROWS)
+
+
+def run_tests(files: Mapping[str, str], under: str | None) -> str:
+    """The `test_*` functions of the `test_*.py` files whose path starts with `under`: `passed`, `failed`, `results`."""
+    return _TESTS.format(files=json.dumps(files), under=under or "")
+
+
+PROGRAMS: Mapping[str, Callable[..., str]] = {function.__name__: function for function in (select_sql, run_tests)}
+
+
+def printed_value(text: str) -> JsonValue:
+    """What the program printed: its last line as JSON, None when it is not one JSON value."""
+    lines = text.strip().splitlines()
+    try:
+        value: JsonValue = json.loads(lines[-1]) if lines else None
+    except json.JSONDecodeError:
+        return None
+    return value
