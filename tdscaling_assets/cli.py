@@ -192,28 +192,30 @@ def doctor() -> None:
 
 
 @services_app.command("list")
-def services_list() -> None:
-    """Names, domains and tools of the built-in services."""
-    from tdscaling_assets.services.spec import load_services, service_tools
+def services_list(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array of services, nothing else.")] = False,
+) -> None:
+    """The built-in services: domains, tools, states, and the junctions where businesses meet."""
+    from tdscaling_assets.commands.services import describe_services, print_services
 
-    for spec in load_services().values():
-        names = [str(tool["name"]) for tool in service_tools(spec)]
-        console.print(
-            f"[bold]{spec.name}[/]  {spec.domain}, {len(names)} tools: {', '.join(names)}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    if as_json:
+        print(json.dumps(describe_services()))
+    else:
+        print_services(console)
 
 
 @services_app.command("serve")
-def services_serve(name: str, seed: Seed = None) -> None:
-    """Serve one built-in service as an MCP server over stdio."""
-    from tdscaling_assets.services.server import serve_stdio
-    from tdscaling_assets.services.spec import load_services
+def services_serve(
+    name: Annotated[str, typer.Argument(help="A service of `tds services list`, or all.")],
+    http: Annotated[int | None, typer.Option("--http", min=1, max=65535, help="Port, instead of stdio.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on, with --http.")] = "127.0.0.1",
+    seed: Seed = None,
+) -> None:
+    """Serve a built-in service, or all in one world, as an MCP server over stdio or streamable HTTP."""
+    from tdscaling_assets.commands.services import serve_services
 
-    if name not in load_services():
-        raise ConfigError(f"there is no service {name!r}: use one of {', '.join(load_services())}")
-    serve_stdio(name, seed if seed is not None else load_settings().seed)
+    settings = load_settings()
+    serve_services(name, seed if seed is not None else settings.seed, settings, (host, http) if http else None)
 
 
 @teacher_commands.command("serve")

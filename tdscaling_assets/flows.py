@@ -20,23 +20,26 @@ _RETURNS = re.compile(r"\breturn(?:s|ing)?\b([^.\n]*)", re.IGNORECASE)
 
 
 class Input(NamedTuple):
-    """One parameter that wants a reference: candidate keys (best first) and its JSON type."""
+    """One parameter that wants a reference: candidate keys (best first), its JSON type, its `pattern` ("" if none)."""
 
     tool: Tool
     name: str
     keys: tuple[str, ...]
     kind: str
     required: bool
+    pattern: str = ""
 
 
 class Output(NamedTuple):
-    """One field that a tool gives. `kind` is its JSON type, "" when there is no schema; `sureness` in (0, 1]."""
+    """One field that a tool gives. `kind` is its JSON type, "" when there is no schema; `sureness` in (0, 1]; `pattern`
+    is what its text looks like, "" if unknown."""
 
     tool: Tool
     key: str
     path: str
     kind: str
     sureness: float
+    pattern: str = ""
 
 
 def find_inputs(tools: Sequence[Tool], acts: Mapping[str, Act]) -> list[Input]:
@@ -74,7 +77,7 @@ def _inputs(tool: Tool, act: Act) -> Iterator[Input]:
         kind = _input_kind(schema)
         keys = parameter_keys(name, act) if kind else ()
         if keys:
-            yield Input(tool, name, keys, kind, name in needed)
+            yield Input(tool, name, keys, kind, name in needed, _pattern(schema))
 
 
 def _input_kind(schema: JsonValue) -> str:
@@ -101,6 +104,14 @@ def _json_type(schema: JsonValue) -> str:
     return "object" if "properties" in schema else "any"
 
 
+def _pattern(schema: JsonValue) -> str:
+    """The regular expression that a text, or each text of a list, must match."""
+    if not isinstance(schema, dict):
+        return ""
+    pattern = schema.get("pattern")
+    return pattern if isinstance(pattern, str) else _pattern(schema.get("items"))
+
+
 def _branches(schema: JsonObject) -> list[JsonValue]:
     found: list[JsonValue] = []
     for word in ("anyOf", "oneOf", "allOf"):
@@ -114,17 +125,17 @@ def _branches(schema: JsonObject) -> list[JsonValue]:
 
 def _schema_outputs(tool: Tool, act: Act) -> Iterator[Output]:
     root = tool.output_schema or {}
-    best: dict[str, tuple[str, str]] = {}
-    for path, kind in sorted(_leaves(root, root, "", 0), key=lambda leaf: (leaf[0].count("."), leaf[0])):
-        key = field_key(path, act)
+    best: dict[str, tuple[str, str, str]] = {}
+    for leaf in sorted(_leaves(root, root, "", 0), key=lambda leaf: (leaf[0].count("."), leaf[0])):
+        key = field_key(leaf[0], act)
         if key:
-            best.setdefault(key, (path, kind))
-    for key, (path, kind) in best.items():
-        yield Output(tool, key, path, kind, 1.0)
+            best.setdefault(key, leaf)
+    for key, (path, kind, pattern) in best.items():
+        yield Output(tool, key, path, kind, 1.0, pattern)
 
 
-def _leaves(root: JsonObject, schema: JsonValue, path: str, depth: int) -> Iterator[tuple[str, str]]:
-    """(dotted path with `[]` after arrays, JSON type) of every scalar field."""
+def _leaves(root: JsonObject, schema: JsonValue, path: str, depth: int) -> Iterator[tuple[str, str, str]]:
+    """(dotted path with `[]` after arrays, JSON type, pattern) of every scalar field."""
     schema = _dereference(root, schema)
     if not isinstance(schema, dict) or depth > _DEPTH:
         return
@@ -137,7 +148,7 @@ def _leaves(root: JsonObject, schema: JsonValue, path: str, depth: int) -> Itera
     elif "items" in schema and path:
         yield from _leaves(root, schema["items"], f"{path}[]", depth + 1)
     elif path and (kind := _json_type(schema)) in ("string", "integer", "number"):
-        yield path, kind
+        yield path, kind, _pattern(schema)
 
 
 def _dereference(root: JsonObject, schema: JsonValue) -> JsonValue:

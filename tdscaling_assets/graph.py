@@ -7,6 +7,7 @@ parameter. Every rule here is our own definition.
 """
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -19,6 +20,7 @@ PRODUCERS_PER_PARAMETER = 6  # best producers of the same server that one parame
 FOREIGN_PRODUCERS = 1  # and of other servers
 LEAST_WEIGHT = 0.3  # of an edge within one server
 LEAST_FOREIGN_WEIGHT = 0.8  # of an edge between servers, which needs better reasons
+_TELLING = re.compile(r"\^?[A-Za-z]{2,}")  # a pattern that starts with letters of its own names one kind of thing
 _FOREIGN_POOL = 24  # surest producers of a key that other servers look at
 
 
@@ -76,7 +78,7 @@ def _best(need: Input, gives: Sequence[Output], catalog: Catalog, limit: int, le
     """At most `limit` edges into one parameter, one per producer."""
     best: dict[str, ToolEdge] = {}
     for give in gives:
-        if give.tool.tool_id == need.tool.tool_id or not _fits(give.kind, need.kind):
+        if give.tool.tool_id == need.tool.tool_id or not _fits(give, need):
             continue
         edge = _edge(need, give, catalog)
         known = best.get(edge.producer_id)
@@ -85,7 +87,10 @@ def _best(need: Input, gives: Sequence[Output], catalog: Catalog, limit: int, le
     return sorted(best.values(), key=lambda edge: (-edge.weight, edge.producer_id))[:limit]
 
 
-def _fits(given: str, wanted: str) -> bool:
+def _fits(give: Output, need: Input) -> bool:
+    if give.pattern and need.pattern and give.pattern != need.pattern:
+        return False  # an invoice number is no order number, whatever both are called
+    given, wanted = give.kind, need.kind
     return not given or wanted in ("any", given) or (given, wanted) == ("integer", "number")
 
 
@@ -95,6 +100,9 @@ def _edge(need: Input, give: Output, catalog: Catalog) -> ToolEdge:
     evidence = [f"entity_key:{give.key}", f"idf={idf:.1f}"]
     if give.tool.server == need.tool.server:
         evidence.append("same_server")
+    elif give.pattern == need.pattern and _TELLING.match(give.pattern):
+        weight *= 0.6
+        evidence.append(f"same_format:{give.pattern}")
     else:
         weight *= 0.6 if is_natural(give.key) else 0.15
     giver, taker = catalog.acts[give.tool.tool_id], catalog.acts[need.tool.tool_id]

@@ -10,9 +10,9 @@ from tdscaling_assets.agents.usage import add_usage
 from tdscaling_assets.errors import ModelError, SandboxError
 from tdscaling_assets.llm.protocol import ChatModel, ChatRequest
 from tdscaling_assets.prompts import render, with_guidance
-from tdscaling_assets.sandbox.protocol import Sandbox
+from tdscaling_assets.sandbox.protocol import ExecResult, Sandbox
 from tdscaling_assets.schema import JsonObject, Message, Record, Tool, ToolCall, Usage, parse_object
-from tdscaling_assets.services.world import World
+from tdscaling_assets.services.world import Errand, World
 from tdscaling_assets.settings import Settings
 
 ATTEMPTS = 2
@@ -63,14 +63,19 @@ class Environment:
         if problem is not None:
             return error(f"invalid_arguments: {problem.json_path}: {problem.message[:200]}")
         if tool.executor == "sandbox":
-            if self._sandbox is None:
-                raise SandboxError(f"{call.name} was called, but no sandbox is open: offer code only with a sandbox")
-            result = await self._sandbox.run_python(str(arguments["code"]))
+            result = await self._run(call, str(arguments["code"]))
             return Observation(ok=result.exit_code == 0, value=result.observation())
         if tool.executor == "builtin":
-            answer = self._world.call(tool.server, tool.name, arguments)
+            answer = self._world.start(tool.server, tool.name, arguments)
+            if isinstance(answer, Errand):
+                answer = self._world.finish(answer, (await self._run(call, answer.code)).last_words())
             return Observation(ok=answer.ok, value=answer.value)
         return await self._simulate(tool, arguments, history)
+
+    async def _run(self, call: ToolCall, code: str) -> ExecResult:
+        if self._sandbox is None:
+            raise SandboxError(f"{call.name} was called, but no sandbox is open: offer code only with a sandbox")
+        return await self._sandbox.run_python(code)
 
     async def _simulate(self, tool: Tool, arguments: JsonObject, history: Sequence[Message]) -> Observation:
         schema = tool.output_schema or {}

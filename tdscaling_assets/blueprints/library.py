@@ -10,14 +10,15 @@ from tdscaling_assets.examples import example_value
 from tdscaling_assets.measures import is_read_only
 from tdscaling_assets.schema import BusinessCluster, JsonObject, Tool, ToolEdge
 from tdscaling_assets.services.spec import ServiceSpec
-from tdscaling_assets.services.world import World
+from tdscaling_assets.services.world import Runner, World
 from tdscaling_assets.text import identifier_words
 
 _REFERENCES = frozenset({"id", "key", "code", "number", "email", "phone", "name", "slug", "url", "path"})
 
 
 class Library:
-    """Read-only view of catalog, graph and clusters, indexed for drawing topologies."""
+    """Read-only view of catalog, graph and clusters, indexed for drawing topologies. Tools that run a program need
+    `run`."""
 
     def __init__(
         self,
@@ -25,10 +26,12 @@ class Library:
         edges: Sequence[ToolEdge],
         clusters: Sequence[BusinessCluster],
         services: Mapping[str, ServiceSpec],
+        run: Runner | None = None,
     ) -> None:
         self.tools = {tool.tool_id: tool for tool in tools}
         self.clusters = list(clusters)
         self.services = services
+        self._run = run
         self._into: dict[str, list[ToolEdge]] = defaultdict(list)
         self._out_of: dict[str, list[ToolEdge]] = defaultdict(list)
         for edge in edges:
@@ -55,7 +58,7 @@ class Library:
 
     def world(self, services: Sequence[str], seed: int) -> World:
         """A fresh world of these services."""
-        return World([self.services[name] for name in services], seed)
+        return World([self.services[name] for name in services], seed, self._run)
 
     def writes(self, tool_id: str) -> bool:
         """Whether the tool changes state, by its annotation, else by its name."""

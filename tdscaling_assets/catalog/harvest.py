@@ -114,7 +114,7 @@ async def _list_builtin(source: BuiltinSource, seed: int) -> list[Listing]:
 
 async def _list_service(service: ServiceSpec, seed: int, domain: str | None) -> Listing:
     origin = Origin(source="builtin", server=service.name, executor="builtin", domain=domain or service.domain)
-    records = await list_server_tools(build_server(service, seed), _BUILTIN_TIMEOUT)
+    records = await list_server_tools(build_server([service], seed), _BUILTIN_TIMEOUT)
     return Listing(origin=origin, records=tuple(records))
 
 

@@ -8,6 +8,7 @@ from tdscaling_assets.defs.system import System, open_library
 from tdscaling_assets.defs.tables import store, table_asset
 from tdscaling_assets.errors import TdsError
 from tdscaling_assets.llm.roles import open_models
+from tdscaling_assets.sandbox.select import program_runner
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import kept_blueprints, plan_of
 from tdscaling_assets.storage.rows import to_frame
@@ -22,8 +23,8 @@ async def blueprints(context: dg.AssetExecutionContext, system: System) -> dg.Ma
         plan = plan_of(lake, batch)
         if plan is None:
             raise dg.Failure(f"batch {batch} has no evolution_plan yet: materialize that asset for it first")
-        library = open_library(lake)
-        made = plan_batch(plan, batch, library, kept_blueprints(lake, batch), settings)
+        with program_runner(settings) as run:
+            made = plan_batch(plan, batch, open_library(lake, run), kept_blueprints(lake, batch), settings)
         context.log.info(f"{len(made.blueprints)} blueprints drawn, {len(made.rejected)} attempts refused")
         written, untold = await write_scenarios(made.blueprints, models["planner"], settings)
         rejected = [*made.rejected, *untold]

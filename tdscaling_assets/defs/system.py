@@ -9,6 +9,7 @@ from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.defs.liveness import hold_mark
 from tdscaling_assets.schema import BusinessCluster, Tool, ToolEdge
 from tdscaling_assets.services.spec import load_services
+from tdscaling_assets.services.world import Runner
 from tdscaling_assets.settings import Settings, load_settings
 from tdscaling_assets.storage.lake import Lake
 
@@ -47,11 +48,12 @@ class System(dg.ConfigurableResource[None]):
         return load_settings(**{name: value for name, value in overrides.items() if value is not None})
 
 
-def open_library(lake: Lake) -> Library:
-    """Catalog, graph and clusters as blueprint making reads them."""
+def open_library(lake: Lake, run: Runner) -> Library:
+    """Catalog, graph and clusters as blueprint making reads them; `run` runs the programs of built-in services."""
     return Library(
         lake.records("tool_catalog", Tool),
         lake.records("tool_graph", ToolEdge),
         lake.records("business_clusters", BusinessCluster),
         load_services(),
+        run,
     )

@@ -14,7 +14,7 @@ from tdscaling_assets.errors import RETRYABLE, TdsError
 from tdscaling_assets.llm.roles import open_models
 from tdscaling_assets.sandbox.select import open_sandbox
 from tdscaling_assets.schema import CODE_TOOL, Blueprint, Tool, Trajectory, digest
-from tdscaling_assets.services.spec import load_services
+from tdscaling_assets.services.spec import load_services, runs_program
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.rows import to_frame
@@ -58,12 +58,16 @@ async def raw_trajectories(context: dg.AssetExecutionContext, system: System) ->
 
 
 def open_stage(settings: Settings, tools: Sequence[Tool], blueprints: Sequence[Blueprint]) -> Stage:
-    """Models, tools and worlds of a batch; a sandbox only where a blueprint offers code."""
-    needs_sandbox = any(CODE_TOOL in blueprint.tool_ids for blueprint in blueprints)
+    """Models, tools and worlds of a batch; a sandbox only where a blueprint offers a tool that runs code."""
+    services = load_services()
+    programs = {
+        tool.tool_id for tool in tools if tool.executor == "builtin" and runs_program(services[tool.server], tool.name)
+    }
+    needs_sandbox = any(not programs.isdisjoint(one.tool_ids) or CODE_TOOL in one.tool_ids for one in blueprints)
     return Stage(
         models=open_models(settings),
         tools={tool.tool_id: tool for tool in tools},
-        services=load_services(),
+        services=services,
         sandbox=open_sandbox(settings) if needs_sandbox else None,
         settings=settings,
     )

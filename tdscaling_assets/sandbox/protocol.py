@@ -18,6 +18,12 @@ class ExecResult(Record):
         """What the assistant sees: no timings, no addresses, so equal runs look equal."""
         return self.model_dump()
 
+    def last_words(self) -> str:
+        """What the program printed; where it did not end well, why."""
+        if self.exit_code == 0:
+            return self.stdout
+        return "out of time" if self.timed_out else self.stderr or "killed at a limit"
+
 
 class Sandbox(Protocol):
     """Runs untrusted code. Raises SandboxError only when the sandbox itself cannot start."""

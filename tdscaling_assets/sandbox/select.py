@@ -1,8 +1,9 @@
 """Settings in, a sandbox that works on this machine out, proven by running code."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -32,6 +33,29 @@ def open_sandbox(settings: Settings) -> Sandbox:
     if settings.sandbox == "bubblewrap":
         return _open_bubblewrap(limits)
     return _open_any([lambda: _open_docker(settings.sandbox_image, limits), lambda: _open_bubblewrap(limits)])
+
+
+@contextmanager
+def program_runner(settings: Settings) -> Iterator[Callable[[str], str]]:
+    """A function that runs a program and gives what it printed, or why it printed nothing.
+
+    The sandbox is opened at the first program; equal programs run once. Raises SandboxError when none works.
+    """
+    opened: list[Sandbox] = []
+    printed: dict[str, str] = {}
+
+    def run(code: str) -> str:
+        if not opened:
+            opened.append(open_sandbox(settings))
+        if code not in printed:
+            printed[code] = _await(opened[0].run_python(code)).last_words()
+        return printed[code]
+
+    try:
+        yield run
+    finally:
+        for sandbox in opened:
+            _await(sandbox.close())
 
 
 def probe_sandboxes(settings: Settings) -> list[tuple[str, bool, str]]:

@@ -4,6 +4,7 @@ Texts under `seed`, `set`, `where`, `refuse`, `value` and the like are expressio
 texts with `{expressions}`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, get_args
@@ -101,6 +102,13 @@ class EntitySpec(Record):
     def key(self) -> str:
         """The name of the key field."""
         return next(iter(self.fields))
+
+    @cached_property
+    def key_pattern(self) -> str:
+        """A regular expression of what keys look like, "" where `table` gives them."""
+        if self.table and self.key in self.table[0]:
+            return ""
+        return f"^{re.escape(self.id).replace(re.escape('{n}'), '[0-9]+').replace(re.escape('{code}'), '[A-Z0-9]{6}')}$"
 
 
 class Get(Record):

@@ -40,8 +40,11 @@ def output_schema(spec: ServiceSpec, operation: OperationSpec) -> JsonObject:
 
 def entity_schema(spec: ServiceSpec, entity: str, only: tuple[str, ...] = ()) -> JsonObject:
     """The JSON Schema of a row, or of some of its fields."""
-    fields = spec.entity(entity).fields
-    return _fields_schema(spec, {name: fields[name] for name in only or fields})
+    found = spec.entity(entity)
+    properties = {name: _field_schema(spec, found.fields[name]) for name in only or found.fields}
+    if found.key in properties and found.key_pattern:
+        properties[found.key]["pattern"] = found.key_pattern
+    return _closed_object(properties, list(properties))
 
 
 def parameter_schema(spec: ServiceSpec, parameter: ParameterSpec) -> JsonObject:
@@ -57,7 +60,7 @@ def parameter_schema(spec: ServiceSpec, parameter: ParameterSpec) -> JsonObject:
         schema["default"] = parameter.default
     if parameter.examples:
         schema["examples"] = list(parameter.examples)
-    if schema["type"] == "string" and not {"enum", "format"} & schema.keys():
+    if schema["type"] == "string" and not {"enum", "format", "pattern"} & schema.keys():
         schema |= {"minLength": 1, "maxLength": 500}
     return schema
 
@@ -104,6 +107,8 @@ def _typed_schema(spec: ServiceSpec, typed: Typed) -> JsonObject:
     schema = dict(_BASE[target.type])
     if target.enum:
         schema["enum"] = list(target.enum)
+    if pattern := _key_pattern(spec, typed.ref):
+        schema["pattern"] = pattern
     if typed.of:
         schema["items"] = dict(_BASE[typed.of])
     for key in ("minimum", "maximum"):
@@ -111,6 +116,12 @@ def _typed_schema(spec: ServiceSpec, typed: Typed) -> JsonObject:
         if limit is not None:
             schema[key] = int(limit) if limit == int(limit) else limit
     return _described(schema, typed)
+
+
+def _key_pattern(spec: ServiceSpec, ref: str) -> str:
+    """What values look like that refer to the key of an entity; "" for other fields."""
+    entity, _, field = ref.rpartition(".")
+    return spec.entity(entity).key_pattern if ref and spec.entity(entity).key == field else ""
 
 
 def _described(schema: JsonObject, typed: Typed) -> JsonObject:

@@ -16,7 +16,7 @@ from tdscaling_assets.services.effects import is_destructive
 from tdscaling_assets.services.grammar import OperationSpec, ServiceSpec
 from tdscaling_assets.services.schemas import input_schema, output_schema
 
-__all__ = ["ServiceSpec", "load_service", "load_services", "service_tools"]
+__all__ = ["ServiceSpec", "load_service", "load_services", "runs_program", "service_tools"]
 
 
 def load_services() -> dict[str, ServiceSpec]:
@@ -33,6 +33,11 @@ def load_service(path: Path) -> ServiceSpec:
 def service_tools(spec: ServiceSpec) -> list[JsonObject]:
     """MCP tool definitions: name, title, description, inputSchema, outputSchema, annotations."""
     return [_tool(spec, name, operation) for name, operation in spec.operations.items()]
+
+
+def runs_program(spec: ServiceSpec, tool: str) -> bool:
+    """Whether the tool needs a sandbox."""
+    return spec.operations[tool].program is not None
 
 
 @lru_cache(maxsize=1)

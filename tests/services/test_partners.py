@@ -1,80 +1,15 @@
 """Services that share a world: one business calls another, and both remember."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tdscaling_assets.errors import SpecError
-from tdscaling_assets.services.spec import ServiceSpec, load_service, service_tools
+from tdscaling_assets.services.spec import ServiceSpec, service_tools
 from tdscaling_assets.services.world import World
 
 Kiosk = Callable[..., ServiceSpec]
-
-KIOSK = """
-name: kiosk
-title: Kiosk
-domain: kiosks
-description: Sells newspapers on card.
-uses: {payments: charges cards}
-entities:
-  sale:
-    id: "KSK-{n}"
-    rows: 3
-    fields:
-      sale_id: string
-      payment_id:
-        ref: payments.payment.payment_id
-        seed: >-
-          plant('payments.payment', merchant_id='kestrel_books', amount_cents=300, status='captured',
-          payer_id=pick('payments.payer').payer_id, method_id=pick('payments.payment_method').method_id)
-      status: {moves: {sold: [returned], returned: []}, lost: [returned], seed: sold}
-operations:
-  sell_paper:
-    title: Sell paper
-    description: Sell a newspaper.
-    parameters:
-      method_id: {ref: payments.payment_method.method_id, when: row.status == 'active'}
-      price_cents: {type: integer, minimum: 50, maximum: 500000, description: Price.}
-    effects:
-      - call: payments.create_payment
-        with: {merchant_id: "'kestrel_books'", method_id: method_id, amount_cents: price_cents, description: "'Paper'"}
-        as: charged
-      - {create: sale, set: {payment_id: charged.payment.payment_id, status: sold}}
-    returns:
-      sale: {entity: sale}
-  return_paper:
-    title: Return paper
-    description: Take a newspaper back.
-    parameters:
-      sale_id: {ref: sale.sale_id}
-    given:
-      - get: sale
-      - {get: payments.payment, key: sale.payment_id}
-    effects:
-      - call: payments.refund_payment
-        with: {payment_id: sale.payment_id, reason: "'requested_by_customer'"}
-        as: refunded
-        when: payment.status != 'refunded'
-      - {update: sale, set: {status: returned}}
-    returns:
-      sale: {entity: sale}
-      refunded_cents: {type: integer, value: "refunded.refund.amount_cents if refunded else 0"}
-"""
-
-
-@pytest.fixture
-def kiosk(tmp_path: Path) -> Kiosk:
-    """A small business that is paid through payments, with one piece of its text replaced."""
-
-    def load(old: str = "", new: str = "") -> ServiceSpec:
-        assert old in KIOSK
-        path = tmp_path / "kiosk.yaml"
-        path.write_text(KIOSK.replace(old, new, 1) if old else KIOSK, encoding="utf-8")
-        return load_service(path)
-
-    return load
 
 
 def sell(world: World, price_cents: int) -> Any:
