@@ -18,10 +18,12 @@ from tdscaling_assets.schema import CODE_TOOL, Tool, ToolEdge
 
 PRODUCERS_PER_PARAMETER = 6  # best producers of the same server that one parameter keeps
 FOREIGN_PRODUCERS = 1  # and of other servers
+JUNCTIONS = 12  # and of other servers whose values look the same, one of each
 LEAST_WEIGHT = 0.3  # of an edge within one server
 LEAST_FOREIGN_WEIGHT = 0.8  # of an edge between servers, which needs better reasons
 _TELLING = re.compile(r"\^?[A-Za-z]{2,}")  # a pattern that starts with letters of its own names one kind of thing
 _FOREIGN_POOL = 24  # surest producers of a key that other servers look at
+_JUNCTION_POOL = 96  # and of a key in one format
 
 
 class Catalog(NamedTuple):
@@ -41,13 +43,16 @@ def build_graph(tools: Sequence[Tool]) -> list[ToolEdge]:
     outputs = find_outputs(ordered, acts, inputs)
     given = frozenset((need.tool.tool_id, key) for need in inputs if need.required for key in need.keys)
     catalog = Catalog(acts, _rarity(len(ordered), inputs, outputs), given)
-    at_home, abroad = _index(outputs)
+    index = _index(outputs)
     edges: list[ToolEdge] = []
     for need in inputs:
-        near = [give for key in need.keys for give in at_home.get((need.tool.server, key), ())]
-        far = [give for key in need.keys for give in abroad.get(key, ()) if give.tool.server != need.tool.server]
+        near = [give for key in need.keys for give in index.at_home.get((need.tool.server, key), ())]
+        far = [give for key in need.keys for give in index.abroad.get(key, ()) if give.tool.server != need.tool.server]
+        kin = [give for key in need.keys for give in index.alike.get((key, need.pattern), ())]
+        strangers = [give for give in far if not (kin and give.pattern == need.pattern)]
         edges += _best(need, near, catalog, PRODUCERS_PER_PARAMETER, LEAST_WEIGHT)
-        edges += _best(need, far, catalog, FOREIGN_PRODUCERS, LEAST_FOREIGN_WEIGHT)
+        edges += _best(need, strangers, catalog, FOREIGN_PRODUCERS, LEAST_FOREIGN_WEIGHT)
+        edges += _one_per_server(need, kin, catalog)
     return edges
 
 
@@ -62,16 +67,25 @@ def _rarity(tools: int, inputs: Sequence[Input], outputs: Sequence[Output]) -> d
     return {key: math.log(1 + tools / len(ids)) for key, ids in holders.items()}
 
 
-def _index(outputs: Sequence[Output]) -> tuple[dict[tuple[str, str], list[Output]], dict[str, list[Output]]]:
-    """Outputs by (server, key), and the surest few by key for other servers."""
+class Index(NamedTuple):
+    """Outputs by (server, key); for other servers the surest by key, and by (key, format) where that is telling."""
+
+    at_home: Mapping[tuple[str, str], Sequence[Output]]
+    abroad: Mapping[str, Sequence[Output]]
+    alike: Mapping[tuple[str, str], Sequence[Output]]
+
+
+def _index(outputs: Sequence[Output]) -> Index:
     at_home: dict[tuple[str, str], list[Output]] = defaultdict(list)
     abroad: dict[str, list[Output]] = defaultdict(list)
-    for give in outputs:
+    alike: dict[tuple[str, str], list[Output]] = defaultdict(list)
+    for give in sorted(outputs, key=lambda give: (-give.sureness, give.tool.tool_id)):
         at_home[give.tool.server, give.key].append(give)
-        abroad[give.key].append(give)
-    for key, gives in abroad.items():
-        abroad[key] = sorted(gives, key=lambda give: (-give.sureness, give.tool.tool_id))[:_FOREIGN_POOL]
-    return at_home, abroad
+        if len(abroad[give.key]) < _FOREIGN_POOL:
+            abroad[give.key].append(give)
+        if _TELLING.match(give.pattern) and len(alike[give.key, give.pattern]) < _JUNCTION_POOL:
+            alike[give.key, give.pattern].append(give)
+    return Index(at_home, abroad, alike)
 
 
 def _best(need: Input, gives: Sequence[Output], catalog: Catalog, limit: int, least: float) -> list[ToolEdge]:
@@ -85,6 +99,16 @@ def _best(need: Input, gives: Sequence[Output], catalog: Catalog, limit: int, le
         if edge.weight >= least and (known is None or edge.weight > known.weight):
             best[edge.producer_id] = edge
     return sorted(best.values(), key=lambda edge: (-edge.weight, edge.producer_id))[:limit]
+
+
+def _one_per_server(need: Input, gives: Sequence[Output], catalog: Catalog) -> list[ToolEdge]:
+    """The best edge from each other server whose values look as the parameter's do."""
+    servers: dict[str, list[Output]] = defaultdict(list)
+    for give in gives:
+        if give.tool.server != need.tool.server:
+            servers[give.tool.server].append(give)
+    best = [edge for server in sorted(servers) for edge in _best(need, servers[server], catalog, 1, LEAST_WEIGHT)]
+    return sorted(best, key=lambda edge: (-edge.weight, edge.producer_id))[:JUNCTIONS]
 
 
 def _fits(give: Output, need: Input) -> bool:

@@ -137,3 +137,37 @@ def test_the_order_of_tools_changes_nothing() -> None:
     random.Random(3).shuffle(shuffled)
     assert build_graph(shuffled) == build_graph(tools)
     assert build_graph(tools)
+
+
+def key(pattern: str) -> JsonObject:
+    return {"type": "string", "pattern": pattern}
+
+
+def test_values_of_one_format_join_servers() -> None:
+    pay = tool("create_payment", gives=things(payment=things(payment_id=key("^PAY-[0-9]+$"))), server="pay")
+    refund = tool("cancel_booking", {"payment_id": key("^PAY-[0-9]+$")}, server="hotel")
+    edge = only(pay, refund)
+    assert (edge.producer_id, edge.consumer_id) == ("pay__create_payment", "hotel__cancel_booking")
+    assert "same_format:^PAY-[0-9]+$" in edge.evidence
+
+
+@pytest.mark.parametrize("server", ["shop", "elsewhere"])
+def test_values_of_another_format_cannot_flow(server: str) -> None:
+    give = tool("create_order", gives=things(order_id=key("^ORD-[0-9]+$")))
+    need = tool("get_order", {"order_id": key("^PO-[0-9]+$")}, server=server)
+    assert edges(give, need) == []
+
+
+def test_a_format_without_letters_of_its_own_says_nothing() -> None:
+    give = tool("create_order", gives=things(order_id=key("^[0-9a-f]{32}$")), server="one")
+    need = tool("get_order", {"order_id": key("^[0-9a-f]{32}$")}, server="other")
+    assert "same_format" not in only(give, need).evidence
+
+
+def test_every_server_of_a_format_gives_its_best_producer() -> None:
+    payment = things(payment_id=key("^PAY-[0-9]+$"))
+    shops = [tool("create_sale", {}, payment, server=f"shop{i}") for i in range(5)]
+    more = [tool("get_sale", {"sale": TEXT}, payment, server=f"shop{i}") for i in range(5)]
+    refund = tool("refund_payment", {"payment_id": key("^PAY-[0-9]+$")}, server="pay")
+    joined = [edge for edge in edges(*shops, *more, refund) if edge.consumer_id == "pay__refund_payment"]
+    assert sorted(edge.producer_id.split("__")[0] for edge in joined) == [f"shop{i}" for i in range(5)]

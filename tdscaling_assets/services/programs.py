@@ -48,11 +48,12 @@ _TESTS = """\
 import contextlib, importlib.util, io, json, pathlib, sys, traceback
 
 FILES = json.loads({files!r})
+ROOT = f"{{pathlib.Path('repo').resolve()}}/"
 for path, text in FILES.items():
     place = pathlib.Path("repo", path)
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(text, encoding="utf-8")
-sys.path.insert(0, "repo")
+sys.path.insert(0, ROOT)
 sys.dont_write_bytecode = True
 results = []
 
@@ -63,8 +64,8 @@ def attempt(name, action):
             value = action()
     except BaseException as error:
         lines = traceback.extract_tb(error.__traceback__)
-        place = next((line for line in reversed(lines) if line.filename.startswith("repo")), None)
-        where = f" ({{place.filename[5:]}}:{{place.lineno}}: {{place.line}})" if place else ""
+        place = next((line for line in reversed(lines) if line.filename.startswith(ROOT)), None)
+        where = f" ({{place.filename.removeprefix(ROOT)}}:{{place.lineno}}: {{place.line}})" if place else ""
         message = f"{{type(error).__name__}}: {{error}}{{where}}"
         results.append({{"test": name, "outcome": "failed", "message": message}})
         return None
@@ -74,7 +75,7 @@ def attempt(name, action):
 
 
 def load(path):
-    spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, f"repo/{{path}}")
+    spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, f"{{ROOT}}{{path}}")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
