@@ -155,7 +155,13 @@ def test_wrong_usage_gets_the_parsers_own_message(arguments: tuple[str, ...], tm
     assert "Traceback" not in process.stderr
 
 
-def test_services_are_listed_one_per_line(tmp_path: Path) -> None:
+def test_services_are_listed_with_tools_states_and_junctions(tmp_path: Path) -> None:
     lines = tds(tmp_path, "services", "list").stdout.splitlines()
-    assert [line.split()[0] for line in lines][:2] == ["airline", "bank"]
-    assert all(" tools: " in line for line in lines)
+    shop = lines.index("shop  commerce: Halden Home online shop")
+    assert "find_customer" in lines[shop + 1]
+    assert any(line.startswith("    order.status: paid → packed | cancelled, ") for line in lines[shop:])
+    assert any(line.startswith("    with payments: ") for line in lines[shop:])
+    listed = json.loads(tds(tmp_path, "services", "list", "--json").stdout)
+    tools, junctions = (sum(len(one[key]) for one in listed) for key in ("tools", "junctions"))
+    domains = len({one["domain"] for one in listed})
+    assert lines[-1] == f"{len(listed)} services in {domains} domains, {tools} tools, {junctions} junctions"

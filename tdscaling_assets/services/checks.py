@@ -96,7 +96,7 @@ class _Checker:
         ):
             self.fail(f"field {name!r} moves to {unknown!r}, which is no state; write `{unknown}: []` under `moves`")
         for inner_name, inner in field.items.items():
-            self.field(inner_name, inner, {**scope, "item": ""}, seeded=seeded)
+            self.field(inner_name, inner, {**scope, "item": ""}, seeded=seeded or field.seed is not None)
         self.expression(field.seed_last, scope, SEED_NAMES)
         if field.items:
             self.expression(str(field.count), scope, SEED_NAMES)

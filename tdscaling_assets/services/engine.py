@@ -212,7 +212,8 @@ def _row_in(variable: str, frame: Frame) -> tuple[str, Row]:
 
 def _field_value(entity: str, name: str, field: FieldSpec, value: JsonValue, frame: Frame) -> Any:
     source, literal = literal_or_expression(field, value)
-    return coerce(frame.spec, field, evaluate(source, frame.names) if source else literal, f"{entity}.{name}")
+    target = frame.spec.field(field.ref) if field.ref else field
+    return coerce(field, target, evaluate(source, frame.names) if source else literal, entity, name)
 
 
 def _value(value: JsonValue, frame: Frame) -> Any:

@@ -71,6 +71,7 @@ def phone(rng: random.Random) -> str:
     return f"+{rng.choice(('31', '33', '34', '44', '48', '49'))} {rng.randint(600, 799)} {rng.randint(100000, 999999)}"
 
 
+@lru_cache(maxsize=4096)
 def plain(text: str) -> str:
     """Lower-case ASCII letters and digits of a text."""
     text = text.replace("ı", "i").replace("ł", "l").replace("ø", "o")

@@ -8,7 +8,6 @@ from pydantic import JsonValue
 from tdscaling_assets.services.engine import state_names
 from tdscaling_assets.services.expressions import evaluate_each
 from tdscaling_assets.services.functions import at_time, days_after
-from tdscaling_assets.services.generators import code
 from tdscaling_assets.services.grammar import ParameterSpec, ServiceSpec
 from tdscaling_assets.services.state import State
 
@@ -33,10 +32,6 @@ def sample_value(spec: ServiceSpec, parameter: ParameterSpec, state: State, rng:
     if known:
         chosen: JsonValue = rng.choice(known)
         return chosen
-    if parameter.ref and not parameter.examples:
-        entity = spec.entity(parameter.ref.rpartition(".")[0])
-        if parameter.ref.endswith(f".{entity.key}"):  # no such row yet: a key as they look
-            return entity.id.format(n=entity.first, code=code(entity.first))
     target = spec.field(parameter.ref) if parameter.ref else parameter
     if target.enum:
         return rng.choice(target.enum)

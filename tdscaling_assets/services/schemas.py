@@ -40,8 +40,8 @@ def output_schema(spec: ServiceSpec, operation: OperationSpec) -> JsonObject:
 
 def entity_schema(spec: ServiceSpec, entity: str, only: tuple[str, ...] = ()) -> JsonObject:
     """The JSON Schema of a row, or of some of its fields."""
-    found = spec.entity(entity)
-    properties = {name: _field_schema(spec, found.fields[name]) for name in only or found.fields}
+    owner, found = spec.partner(spec.table(entity).partition(".")[0]), spec.entity(entity)
+    properties = {name: _field_schema(owner, found.fields[name]) for name in only or found.fields}
     if found.key in properties and found.key_pattern:
         properties[found.key]["pattern"] = found.key_pattern
     return _closed_object(properties, list(properties))

@@ -74,9 +74,9 @@ class Seeding:
     def settle(self, entity: str, entity_spec: EntitySpec) -> None:
         """Compute the fields that look at all rows."""
         fields = tuple((name, field.seed_last) for name, field in entity_spec.fields.items() if field.seed_last)
-        plan = Plan(entity_spec.fields, (), fields)
+        plan = Plan(entity_spec.fields, _targets(self.spec, entity_spec.fields), (), fields)
         for row in self.state.tables[self.spec.table(entity)].values() if fields else ():
-            _fill(self.spec, plan, {}, row, {**self.names, "row": row}, entity)
+            _fill(plan, {}, row, {**self.names, "row": row}, entity, self._list_items)
 
     def add(self, entity: str, preset: Row, number: int = 0, parent: Row | None = None, index: int = 0) -> str:
         """Add one row with these fields given and the others seeded; its key."""
@@ -84,10 +84,10 @@ class Seeding:
         if entity_spec.key not in preset:
             preset = {entity_spec.key: self.state.next_key(table, entity_spec, self.rng.randint(1, 7)), **preset}
         given = (entity, frozenset(preset))
-        plan = self.plans.get(given) or self.plans.setdefault(given, _plan(entity_spec.fields, given[1]))
+        plan = self.plans.get(given) or self.plans.setdefault(given, _plan(self.spec, entity_spec.fields, given[1]))
         row: Row = {}
         scope = {**self.names, "number": number, "parent": parent, "index": index, "row": row}
-        _fill(self.spec, plan, preset, row, scope, entity)
+        _fill(plan, preset, row, scope, entity, self._list_items)
         self.state.tables[table][row[entity_spec.key]] = row
         return str(row[entity_spec.key])
 
@@ -119,6 +119,18 @@ class Seeding:
             "plain": generators.plain,
         }
 
+    def _list_items(self, field: FieldSpec, scope: Names) -> list[Row]:
+        size = field.count if isinstance(field.count, int) else int(evaluate(field.count, scope))
+        items: list[Row] = []
+        given = (str(id(field)), frozenset[str]())
+        plan = self.plans.get(given) or self.plans.setdefault(given, _plan(self.spec, field.items, ()))
+        for index in range(size):
+            item: Row = {}
+            inner = {**scope, "item": item, "index": index, "pick": _fresh_pick(scope, items)}
+            _fill(plan, {}, item, inner, "item", self._list_items)
+            items.append(item)
+        return items
+
     def _origins(self, entity_spec: EntitySpec) -> list[tuple[Row, Row | None, int]]:
         """What each row starts from: preset fields, a parent row, and its index among the parent's."""
         count, names = entity_spec.rows, self.names
@@ -141,14 +153,16 @@ class Seeding:
 
 
 class Plan(NamedTuple):
-    """How to fill rows of some fields: literals first, then (field, expression) in order, "" for a list of items."""
+    """How to fill rows of some fields: literals first, then (field, expression) in order, "" for a list of items.
+    `targets` are the fields that they refer to, else themselves."""
 
     fields: Mapping[str, FieldSpec]
+    targets: Mapping[str, FieldSpec]
     literals: tuple[tuple[str, Any], ...]
     computed: tuple[tuple[str, str], ...]
 
 
-def _plan(fields: Mapping[str, FieldSpec], preset: Collection[str]) -> Plan:
+def _plan(spec: ServiceSpec, fields: Mapping[str, FieldSpec], preset: Collection[str]) -> Plan:
     literals: list[tuple[str, Any]] = []
     computed: list[tuple[str, str]] = []
     for name, field in fields.items():
@@ -158,16 +172,23 @@ def _plan(fields: Mapping[str, FieldSpec], preset: Collection[str]) -> Plan:
                 computed.append((name, source))
             else:
                 literals.append((name, literal))
-    return Plan(fields, tuple(literals), tuple(computed))
+    return Plan(fields, _targets(spec, fields), tuple(literals), tuple(computed))
 
 
-def _fill(spec: ServiceSpec, plan: Plan, preset: Row, row: Row, scope: Names, where: str) -> None:
-    for name, value in (*preset.items(), *plan.literals):
-        row[name] = coerce(spec, plan.fields[name], value, f"{where}.{name}")
-    for name, source in plan.computed:
-        field = plan.fields[name]
-        value = evaluate(source, scope) if source else _list_items(spec, field, scope, f"{where}.{name}")
-        row[name] = coerce(spec, field, value, f"{where}.{name}")
+def _targets(spec: ServiceSpec, fields: Mapping[str, FieldSpec]) -> dict[str, FieldSpec]:
+    return {name: spec.field(field.ref) if field.ref else field for name, field in fields.items()}
+
+
+Items = Callable[[FieldSpec, Names], list[Row]]  # makes the objects of a list
+
+
+def _fill(plan: Plan, preset: Row, row: Row, scope: Names, entity: str, items: Items) -> None:
+    fields, targets, literals, computed = plan
+    for name, value in (*preset.items(), *literals):
+        row[name] = coerce(fields[name], targets[name], value, entity, name)
+    for name, source in computed:
+        value = evaluate(source, scope) if source else items(fields[name], scope)
+        row[name] = coerce(fields[name], targets[name], value, entity, name)
 
 
 def _seed_source(field: FieldSpec) -> tuple[str, Any]:
@@ -190,18 +211,6 @@ def _placeholder(field: FieldSpec) -> JsonValue:
         return None
     zeros: dict[str, JsonValue] = {"integer": 0, "number": 0, "money": 0, "boolean": False, "list": []}
     return field.enum[0] if field.enum else zeros.get(field.type, "")
-
-
-def _list_items(spec: ServiceSpec, field: FieldSpec, scope: Names, where: str) -> list[Row]:
-    size = field.count if isinstance(field.count, int) else int(evaluate(field.count, scope))
-    items: list[Row] = []
-    plan = _plan(field.items, ())
-    for index in range(size):
-        item: Row = {}
-        inner = {**scope, "item": item, "index": index, "pick": _fresh_pick(scope, items)}
-        _fill(spec, plan, {}, item, inner, where)
-        items.append(item)
-    return items
 
 
 def _fresh_pick(scope: Names, items: list[Row]) -> Any:

@@ -8,7 +8,9 @@ from pydantic import JsonValue
 from tdscaling_assets.errors import SpecError
 from tdscaling_assets.schema import JsonObject, digest
 from tdscaling_assets.services import generators
-from tdscaling_assets.services.grammar import EntitySpec, FieldSpec, ServiceSpec
+from tdscaling_assets.services.grammar import EntitySpec, FieldSpec, FieldType
+
+_PYTHON_TYPES: dict[FieldType, type] = {"boolean": bool, "list": list}  # of those that are not text or numbers
 
 Row = dict[str, Any]  # one row: field → JSON value; never changed in place
 
@@ -52,7 +54,7 @@ class State:
         """A new key, `step` numbers after the last."""
         number = self.numbers.get(table, spec.first) + step
         self.numbers[table] = number
-        return spec.id.format(n=number, code=generators.code(number))
+        return spec.id.format(n=number, code=generators.code(number) if "{code}" in spec.id else "")
 
     def digest(self) -> str:
         """16 hex digits of all rows."""
@@ -73,26 +75,26 @@ class State:
         return self.tables[table]
 
 
-def coerce(spec: ServiceSpec, field: FieldSpec, value: Any, where: str) -> Any:
-    """The value as the field stores it: money has 2 decimals, integers are whole, containers are copied.
+def coerce(field: FieldSpec, target: FieldSpec, value: Any, entity: str, name: str) -> Any:
+    """The value as the field stores it: money has 2 decimals, integers are whole, lists are copied. `target` is the
+    field that it refers to, else itself.
 
     SpecError when the value has another type than the field.
     """
-    target = spec.field(field.ref) if field.ref else field
     if value is None:
         if field.nullable:
             return None
-        raise SpecError(f"{where} is null; give it a value or declare `nullable: true`")
+        raise SpecError(f"{entity}.{name} is null; give it a value or declare `nullable: true`")
     kind = target.type
     if kind in ("money", "number", "integer"):
-        if isinstance(value, bool) or not isinstance(value, int | float) or (kind == "integer" and value != int(value)):
-            raise SpecError(f"{where} is {value!r}; write an expression whose value is {kind}")
+        if type(value) not in (int, float) or (kind == "integer" and value != int(value)):
+            raise SpecError(f"{entity}.{name} is {value!r}; write an expression whose value is {kind}")
         return int(value) if kind == "integer" else round(float(value), 2 if kind == "money" else 6) + 0.0
-    expected = {"boolean": bool, "list": list}.get(kind, str)
-    if not isinstance(value, expected) or (target.enum and value not in target.enum):
+    expected = _PYTHON_TYPES.get(kind, str)
+    if type(value) is not expected or (target.enum and value not in target.enum):
         allowed = f"one of {', '.join(target.enum)}" if target.enum else f"a {expected.__name__}"
-        raise SpecError(f"{where} is {value!r}; write an expression whose value is {allowed}")
-    return copy_json(value)
+        raise SpecError(f"{entity}.{name} is {value!r}; write an expression whose value is {allowed}")
+    return copy_json(value) if expected is list else value
 
 
 def copy_json(value: Any) -> Any:

@@ -132,12 +132,12 @@ def test_a_file_that_is_not_yaml_says_so(tmp_path: Path) -> None:
 
 def test_the_example_of_the_docs_runs(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "services.md").read_text(encoding="utf-8")
-    path = tmp_path / "library.yaml"
+    path = tmp_path / "toolshed.yaml"
     path.write_text(page.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
-    library = World([load_service(path)], 3)
-    loan_id = library.candidates("library", "return_book", "loan_id")[0]
-    assert library.call("library", "return_book", {"loan_id": loan_id}).ok
-    assert library.broken_invariants() == []
+    toolshed = World([load_service(path)], 3)
+    loan_id = toolshed.candidates("toolshed", "return_tool", "loan_id")[0]
+    assert toolshed.call("toolshed", "return_tool", {"loan_id": loan_id}).ok
+    assert toolshed.broken_invariants() == []
 
 
 def test_tool_schemas_are_valid_json_schema() -> None:
