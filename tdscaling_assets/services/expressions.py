@@ -40,15 +40,16 @@ def parse_expression(source: str) -> ast.expr:
 
 @cache
 def parse_message(source: str) -> ast.expr:
-    """The syntax tree of a message with `{expression}` or `{expression:format}`; SpecError when it cannot be parsed."""
+    """The syntax tree of a message with `{expression}`, `{expression:format}` or `{expression!r}` (in quotes); SpecError
+    when it cannot be parsed."""
     parts: list[ast.expr] = []
     try:
-        for text, field, layout, _ in Formatter().parse(source):
+        for text, field, layout, conversion in Formatter().parse(source):
             if text:
                 parts.append(ast.Constant(text))
             if field is not None:
                 shown = ast.JoinedStr([ast.Constant(layout)]) if layout else None
-                parts.append(ast.FormattedValue(parse_expression(field), -1, shown))
+                parts.append(ast.FormattedValue(parse_expression(field), ord(conversion) if conversion else -1, shown))
     except ValueError as error:
         raise SpecError(f"cannot parse {source!r} ({error}); write text with {{expressions}}") from error
     return ast.fix_missing_locations(ast.JoinedStr(parts))

@@ -48,13 +48,14 @@ class FieldSpec(Typed):
 
 
 class ParameterSpec(Typed):
-    """A parameter. `when` narrows a `ref` to the rows a caller would plausibly name; `examples` serve free text,
-    `from_now` (days) dates; a list has `items` (or `of`) and its length limits."""
+    """A parameter. `when` narrows a `ref` to the rows a caller would plausibly name; `examples` serve free text of at
+    most `max_length` characters, `from_now` (days) dates; a list has `items` (or `of`) and its length limits."""
 
     optional: bool = False
     default: JsonValue = None
     when: str = ""
     examples: tuple[JsonValue, ...] = ()
+    max_length: int = 500
     from_now: tuple[int, int] = (1, 21)
     items: "dict[str, ParameterSpec]" = Field(default_factory=dict)
     min_items: int = 1

@@ -53,6 +53,8 @@ for path, text in FILES.items():
     place = pathlib.Path("repo", path)
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(text, encoding="utf-8")
+for folder in {{path.parent for path in pathlib.Path("repo").rglob("*.py")}} - {{pathlib.Path("repo")}}:
+    (folder / "__init__.py").touch()  # else an installed package of that name would be imported instead
 sys.path.insert(0, ROOT)
 sys.dont_write_bytecode = True
 results = []

@@ -61,7 +61,7 @@ def parameter_schema(spec: ServiceSpec, parameter: ParameterSpec) -> JsonObject:
     if parameter.examples:
         schema["examples"] = list(parameter.examples)
     if schema["type"] == "string" and not {"enum", "format", "pattern"} & schema.keys():
-        schema |= {"minLength": 1, "maxLength": 500}
+        schema |= {"minLength": 1, "maxLength": parameter.max_length}
     return schema
 
 

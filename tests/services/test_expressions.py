@@ -76,6 +76,10 @@ def test_messages_are_filled_in() -> None:
     assert render("Only {left} left for {order.total:.2f}, {{so}}.", names) == "Only 3 left for 7.50, {so}."
 
 
+def test_messages_quote_on_demand() -> None:
+    assert render("No line {name!r}.", {"name": "Blue"}) == "No line 'Blue'."
+
+
 def test_a_message_with_a_loose_brace_is_refused() -> None:
     with pytest.raises(SpecError, match="cannot parse"):
         render("Only {left left.", {"left": 3})
