@@ -6,6 +6,7 @@ What is found here would otherwise fail in the middle of a conversation.
 import ast
 import inspect
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
@@ -334,13 +335,14 @@ class _Checker:
 
     def loop_variables(self, tree: ast.expr, scope: Scope) -> Scope:
         """The variables of comprehensions, with the entity of those that run over `rows('entity')` or found rows."""
-        found: Scope = {}
+        found: set[str] = set()
+        kinds: dict[str, set[str]] = defaultdict(set)
         for loop in (node for node in ast.walk(tree) if isinstance(node, ast.comprehension)):
             for target in (node for node in ast.walk(loop.target) if isinstance(node, ast.Name)):
-                found[target.id] = ""
+                found.add(target.id)
             match loop.target, loop.iter:
                 case ast.Name(name), ast.Call(ast.Name("rows"), [ast.Constant(str(entity)), *_]):
-                    found[name] = entity
+                    kinds[name].add(entity)
                 case ast.Name(name), ast.Name(rows):
-                    found[name] = scope.get(rows, "")
-        return found
+                    kinds[name].add(scope.get(rows, ""))
+        return {name: kinds[name].pop() if len(kinds[name]) == 1 else "" for name in found}

@@ -175,9 +175,9 @@ def _create(step: Create, frame: Frame) -> None:
 
 
 def _update(step: Update, frame: Frame) -> None:
-    entity, row = _row_in(step.update, frame)
     if step.when and not evaluate(step.when, frame.names):
         return
+    entity, row = _row_in(step.update, frame)
     fields = frame.spec.entities[entity].fields
     changes = {name: _field_value(entity, name, fields[name], value, frame) for name, value in step.set.items()}
     for name, state in changes.items():

@@ -40,8 +40,10 @@ def parse_expression(source: str) -> ast.expr:
 
 @cache
 def parse_message(source: str) -> ast.expr:
-    """The syntax tree of a message with `{expression}`, `{expression:format}` or `{expression!r}` (in quotes); SpecError
-    when it cannot be parsed."""
+    """The syntax tree of a message with `{expression}`, `{expression:format}` or `{expression!r}` (in quotes).
+
+    SpecError when it cannot be parsed.
+    """
     parts: list[ast.expr] = []
     try:
         for text, field, layout, conversion in Formatter().parse(source):
@@ -49,7 +51,8 @@ def parse_message(source: str) -> ast.expr:
                 parts.append(ast.Constant(text))
             if field is not None:
                 shown = ast.JoinedStr([ast.Constant(layout)]) if layout else None
-                parts.append(ast.FormattedValue(parse_expression(field), ord(conversion) if conversion else -1, shown))
+                quoting = ord(conversion) if conversion else -1
+                parts.append(ast.FormattedValue(parse_expression(field), quoting, shown))
     except ValueError as error:
         raise SpecError(f"cannot parse {source!r} ({error}); write text with {{expressions}}") from error
     return ast.fix_missing_locations(ast.JoinedStr(parts))

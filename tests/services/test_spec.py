@@ -170,7 +170,7 @@ def test_keys_have_one_name_in_outputs_and_parameters() -> None:
 
 def _lists_numbers(tool: object) -> bool:
     outputs = tool["outputSchema"]["properties"].values()
-    rows = [schema["items"]["properties"].values() for schema in outputs if schema["type"] == "array"]
+    rows = [schema["items"].get("properties", {}).values() for schema in outputs if schema["type"] == "array"]
     return tool["annotations"]["readOnlyHint"] and any(
         field["type"] in ("number", "integer") for fields in rows for field in fields
     )
