@@ -38,6 +38,7 @@ _READ_NOUNS = frozenset(
     )
 )
 _CODE_NAMES = frozenset({CODE_TOOL, "python", "execute_python", "code_interpreter", "run_code", "execute_code"})
+_QUERY_NAMES = frozenset({"run_query", "run_sql", "execute_query", "execute_sql", "run_saved_query", "run_tests"})
 _FAILED = re.compile(r"^\W*((\w*error|\w*exception|failed|failure)\b|traceback \()", re.IGNORECASE)
 _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}")
 
@@ -135,7 +136,7 @@ def _label(message: Message, read_only: Mapping[str, bool | None], failed: set[s
         return "recover"
     if len(calls) > 1:
         return "parallel"
-    if _is_code(calls[0].name):
+    if _is_code(calls[0].name) or _local_name(calls[0].name) in _QUERY_NAMES:
         return "compute"
     if not is_read_only(calls[0].name, read_only):
         return "act"

@@ -58,6 +58,28 @@ def verify(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Bluepr
 
 
 def compute(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
+    """A step that runs code: a query or tests where a service of the world offers them, else a program over rows."""
+    return _run_program(rehearsal, library, rng) or _run_code(rehearsal, library, rng)
+
+
+def _run_program(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
+    """One more look-up: a tool that runs a program of its service. Raises DryRunError when it does not run."""
+    blueprint = rehearsal.blueprint
+    index, used = _last_answer(blueprint), {step.tool_id for step in blueprint.steps}
+    options = sorted(set(library.programs(blueprint.services)) - used)
+    if not options or index is None or not blueprint.expected_calls:
+        return None
+    known = Known(blueprint.steps, rehearsal.outputs, blueprint.facts)
+    tool_id = rng.choice(options)
+    found = ground_step(blueprint, tool_id, known, library, rehearsal.world, rng, links={})
+    tool_ids = tuple(dict.fromkeys((*blueprint.tool_ids, tool_id)))
+    asked = f"then {purpose(library.tools[tool_id])}"
+    about = report_paths(found.call, library.tools[tool_id], rng)
+    wider = blueprint.model_copy(update={"tool_ids": tool_ids})
+    return enlarge_request(wider, index, asked, found.step, found.facts, about)
+
+
+def _run_code(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
     """A code step over rows that an earlier step returned; the answer reports what it printed.
 
     Only where the rows are known beforehand.

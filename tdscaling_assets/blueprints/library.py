@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from tdscaling_assets.examples import example_value
 from tdscaling_assets.measures import is_read_only
 from tdscaling_assets.schema import BusinessCluster, JsonObject, Tool, ToolEdge
-from tdscaling_assets.services.spec import ServiceSpec
+from tdscaling_assets.services.spec import ServiceSpec, runs_program
 from tdscaling_assets.services.world import Runner, World
 from tdscaling_assets.text import identifier_words
 
@@ -63,6 +63,16 @@ class Library:
     def writes(self, tool_id: str) -> bool:
         """Whether the tool changes state, by its annotation, else by its name."""
         return not is_read_only(tool_id, {tool_id: self.tools[tool_id].read_only})
+
+    def programs(self, services: Sequence[str]) -> list[str]:
+        """Tools of these services that run a program, such as a query or tests."""
+        return [
+            tool.tool_id
+            for tool in self.tools.values()
+            if tool.executor == "builtin"
+            and tool.server in services
+            and runs_program(self.services[tool.server], tool.name)
+        ]
 
     def candidates(self, tool: Tool, parameter: str, world: World) -> list[JsonValue]:
         """What the tool would accept now for a parameter that refers to something; nothing where that is unknown."""

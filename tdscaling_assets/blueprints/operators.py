@@ -10,6 +10,7 @@ from tdscaling_assets.blueprints.extend import compute, deepen, pivot, refuse, v
 from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.blueprints.rehearsal import Rehearsal, rehearse
 from tdscaling_assets.blueprints.reschedule import guard, parallelise, perturb, withhold
+from tdscaling_assets.blueprints.validation import find_fault
 from tdscaling_assets.schema import PROMISED_LABEL, Blueprint, Operator
 from tdscaling_assets.settings import CacWeights
 
@@ -32,8 +33,8 @@ _REWRITES: Mapping[Operator, Rewrite] = {
 def evolve(
     operator: Operator, rehearsal: Rehearsal, library: Library, weights: CacWeights, rng: random.Random
 ) -> Rehearsal | None:
-    """The rewritten blueprint, rehearsed, with its lineage; None where the operator does not apply or would not bring
-    the label that it promises. Raises DryRunError where the rewritten blueprint does not run."""
+    """The rewritten blueprint, rehearsed, with its lineage; None where the operator does not apply, would not bring the
+    label that it promises, or would leave a fault. Raises DryRunError where the rewritten blueprint does not run."""
     parent = rehearsal.blueprint
     child = _REWRITES[operator](rehearsal, library, rng)
     if child is None:
@@ -42,4 +43,5 @@ def evolve(
         update={"operators": (*parent.lineage.operators, operator), "generation": parent.lineage.generation + 1}
     )
     evolved = rehearse(child.model_copy(update={"lineage": lineage}), library, weights)
-    return evolved if PROMISED_LABEL[operator] in evolved.blueprint.target_mode else None
+    kept = PROMISED_LABEL[operator] in evolved.blueprint.target_mode and find_fault(evolved.blueprint, library) is None
+    return evolved if kept else None

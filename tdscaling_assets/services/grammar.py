@@ -109,7 +109,8 @@ class EntitySpec(Record):
         """A regular expression of what keys look like, "" where `table` gives them."""
         if self.table and self.key in self.table[0]:
             return ""
-        return f"^{re.escape(self.id).replace(re.escape('{n}'), '[0-9]+').replace(re.escape('{code}'), '[A-Z0-9]{6}')}$"
+        escaped = re.escape(self.id).replace("\\-", "-")  # JavaScript refuses an escaped hyphen
+        return f"^{escaped.replace(re.escape('{n}'), '[0-9]+').replace(re.escape('{code}'), '[A-Z0-9]{6}')}$"
 
 
 class Get(Record):

@@ -151,7 +151,7 @@ def _format_checker() -> FormatChecker:
     checker = FormatChecker(formats=())
     checker.checks("date", raises=ValueError)(lambda text: _is_date(text))
     checker.checks("date-time", raises=ValueError)(lambda text: _is_moment(text))
-    checker.checks("email")(lambda text: "@" in str(text)[1:-1])
+    checker.checks("email")(lambda text: not isinstance(text, str) or "@" in text[1:-1])
     return checker
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from services.claims import run_here
 
 from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.blueprints.rehearsal import DryRunError, Rehearsal, rehearse
@@ -21,12 +22,13 @@ Regime = Callable[..., RoundPlan]
 TEXT: JsonObject = {"type": "string"}
 
 
-def rehearsed_draws(library: Library, count: int) -> list[Rehearsal]:
-    """One rehearsed blueprint of each of `count` seeds whose draw runs."""
+def rehearsed_draws(library: Library, count: int, domain: str | None = None) -> list[Rehearsal]:
+    """One rehearsed blueprint, of a cluster of the domain if one is named, of each of `count` seeds whose draw runs."""
+    clusters = [cluster for cluster in library.clusters if domain in (None, cluster.domain)]
     found: list[Rehearsal] = []
     for seed in range(count):
         rng = random.Random(seed)
-        cluster = rng.choice(library.clusters)
+        cluster = rng.choice(clusters)
         try:
             blueprint = draw_blueprint(cluster, "r02-b01", library, rng, world_seed=seed % 20)
         except DryRunError:
@@ -81,7 +83,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     (home / "sources.yaml").write_text("- builtin\n", encoding="utf-8")
     tools = build_catalog(Settings(home=home, sources=home / "sources.yaml")).tools
     edges = build_graph(tools)
-    return Library(tools, edges, select_clusters(tools, edges, 400), load_services())
+    return Library(tools, edges, select_clusters(tools, edges, 400), load_services(), run_here)
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +114,13 @@ def regime(library: Library) -> Regime:
 @pytest.fixture(scope="session")
 def parents(library: Library) -> list[Rehearsal]:
     """Rehearsed blueprints over all services."""
-    return rehearsed_draws(library, 90)
+    return rehearsed_draws(library, 180)
+
+
+@pytest.fixture(scope="session")
+def bank_parents(library: Library) -> list[Rehearsal]:
+    """Rehearsed blueprints of the bank, whose look-ups often return what they were given."""
+    return rehearsed_draws(library, 60, "banking")
 
 
 @pytest.fixture(scope="session")

@@ -200,9 +200,10 @@ def test_parallelise_puts_only_look_ups_side_by_side(families: dict[Operator, Fa
 
 
 def test_compute_adds_a_code_step_whose_result_is_reported(families: dict[Operator, Family]) -> None:
-    for _, child in families["compute"].pairs:
+    coded = [child for _, child in families["compute"].pairs if child.blueprint.steps[-1].tool_id == CODE_TOOL]
+    assert len(coded) >= LEAST_APPLIED
+    for child in coded:
         step = child.blueprint.steps[-1]
-        assert step.tool_id == CODE_TOOL
         assert step.task is not None and step.task.expected
         assert any(f"{step.step_id}.stdout" in turn.about for turn in child.blueprint.turns)
 
@@ -270,3 +271,25 @@ def test_foreign_tools_evolve_too_except_where_rows_must_be_known(
         assert find_fault(child.blueprint, foreign_library) is None
         assert child.blueprint.expected_digest is None
         assert PROMISED_LABEL[operator] in child.blueprint.target_mode
+
+
+@pytest.mark.parametrize("service", ["database", "workspace"])
+def test_compute_runs_a_program_of_the_service_where_there_is_one(service: str, library: Library) -> None:
+    clusters = [
+        cluster for cluster in library.clusters if {service} == {one.split("__")[0] for one in cluster.tool_ids}
+    ]
+    ran: set[str] = set()
+    for number in range(40):
+        rng = random.Random(number)
+        try:
+            parent = rehearse(draw_blueprint(rng.choice(clusters), "r02-b01", library, rng, number), library, WEIGHTS)
+            child = evolve("compute", parent, library, WEIGHTS, rng)
+        except DryRunError:
+            continue
+        programs = set(library.programs([service])) - {step.tool_id for step in parent.blueprint.steps}
+        if child is not None and programs:
+            step = child.blueprint.steps[-1]
+            assert step.tool_id in programs
+            assert child.calls[step.step_id].output
+            ran.add(step.tool_id)
+    assert ran == set(library.programs([service]))

@@ -51,10 +51,12 @@ def test_the_request_asks_for_every_change_and_for_the_end(library: Library, par
     assert changes >= 10
 
 
-def test_a_look_up_that_tells_nothing_new_is_asked_for_and_reported(library: Library, parents: list[Rehearsal]) -> None:
+def test_a_look_up_that_tells_nothing_new_is_asked_for_and_reported(
+    library: Library, bank_parents: list[Rehearsal]
+) -> None:
     """Looking up an account by its id, only to pass that id on, is work that the user must want for itself."""
     echoes = 0
-    for parent in parents:
+    for parent in bank_parents:
         turn = parent.blueprint.turns[0]
         for step in parent.blueprint.steps[:-1]:
             if library.writes(step.tool_id) or tells_something_new(parent, step.step_id):
