@@ -120,7 +120,7 @@ def parents(library: Library) -> list[Rehearsal]:
 @pytest.fixture(scope="session")
 def bank_parents(library: Library) -> list[Rehearsal]:
     """Rehearsed blueprints of the bank, whose look-ups often return what they were given."""
-    return rehearsed_draws(library, 60, "banking")
+    return rehearsed_draws(library, 150, "banking")
 
 
 @pytest.fixture(scope="session")
