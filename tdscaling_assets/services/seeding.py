@@ -1,9 +1,9 @@
 """Services and a seed in, the first state of their world out. Equal seeds give equal states, on every machine."""
 
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 from pydantic import JsonValue
@@ -13,6 +13,7 @@ from tdscaling_assets.services import generators
 from tdscaling_assets.services.engine import STATE_NAMES, state_names
 from tdscaling_assets.services.expressions import Names, evaluate, evaluate_each
 from tdscaling_assets.services.functions import format_moment
+from tdscaling_assets.services.generators import one_of, whole
 from tdscaling_assets.services.grammar import EntitySpec, FieldSpec, ServiceSpec
 from tdscaling_assets.services.state import Row, State, coerce, literal_or_expression
 
@@ -53,7 +54,6 @@ class Seeding:
         self.spec = spec
         self.state = state
         self.others = others
-        self.plans: dict[tuple[str, frozenset[str]], Plan] = {}
         self.rng = random.Random(f"{spec.name}:{state.seed}")
         self.names = self._names()
 
@@ -74,20 +74,18 @@ class Seeding:
     def settle(self, entity: str, entity_spec: EntitySpec) -> None:
         """Compute the fields that look at all rows."""
         fields = tuple((name, field.seed_last) for name, field in entity_spec.fields.items() if field.seed_last)
-        plan = Plan(entity_spec.fields, _targets(self.spec, entity_spec.fields), (), fields)
+        plan = _plan(self.spec, (entity,), frozenset(entity_spec.fields))._replace(computed=fields)
         for row in self.state.tables[self.spec.table(entity)].values() if fields else ():
-            _fill(plan, {}, row, {**self.names, "row": row}, entity, self._list_items)
+            self._fill((entity,), plan, {}, row, {**self.names, "row": row})
 
     def add(self, entity: str, preset: Row, number: int = 0, parent: Row | None = None, index: int = 0) -> str:
         """Add one row with these fields given and the others seeded; its key."""
         entity_spec, table = self.spec.entities[entity], self.spec.table(entity)
         if entity_spec.key not in preset:
-            preset = {entity_spec.key: self.state.next_key(table, entity_spec, self.rng.randint(1, 7)), **preset}
-        given = (entity, frozenset(preset))
-        plan = self.plans.get(given) or self.plans.setdefault(given, _plan(self.spec, entity_spec.fields, given[1]))
+            preset = {entity_spec.key: self.state.next_key(table, entity_spec, whole(self.rng, 1, 7)), **preset}
         row: Row = {}
         scope = {**self.names, "number": number, "parent": parent, "index": index, "row": row}
-        _fill(plan, preset, row, scope, entity, self._list_items)
+        self._fill((entity,), _plan(self.spec, (entity,), frozenset(preset)), preset, row, scope)
         self.state.tables[table][row[entity_spec.key]] = row
         return str(row[entity_spec.key])
 
@@ -96,7 +94,7 @@ class Seeding:
         people = generators.people(state.seed)
 
         def pick(entity: str, **equals: JsonValue) -> Row:
-            return rng.choice(state.rows(self.spec.table(entity), **equals))
+            return one_of(rng, state.rows(self.spec.table(entity), **equals))
 
         def plant(entity: str, **values: JsonValue) -> str:
             service, _, name = self.spec.table(entity).partition(".")
@@ -107,9 +105,9 @@ class Seeding:
             "pick": pick,
             "plant": plant,
             "person": lambda number: people[number % len(people)],
-            "randint": rng.randint,
+            "randint": partial(whole, rng),
             "uniform": lambda low, high, decimals=2: round(rng.uniform(low, high), decimals),
-            "choice": rng.choice,
+            "choice": partial(one_of, rng),
             "chance": lambda probability: rng.random() < probability,
             "digits": lambda count: "".join(rng.choices("0123456789", k=count)),
             "company": lambda: generators.company(rng),
@@ -119,15 +117,23 @@ class Seeding:
             "plain": generators.plain,
         }
 
-    def _list_items(self, field: FieldSpec, scope: Names) -> list[Row]:
+    def _fill(self, place: tuple[str, ...], plan: "Plan", preset: Row, row: Row, scope: Names) -> None:
+        """Put a value for every field of an entity, or of the objects in one of its lists, into the row."""
+        fields, targets, literals, computed = plan
+        for name, value in (*preset.items(), *literals):
+            row[name] = coerce(fields[name], targets[name], value, place[-1], name)
+        for name, source in computed:
+            value = evaluate(source, scope) if source else self._list_items((*place, name), fields[name], scope)
+            row[name] = coerce(fields[name], targets[name], value, place[-1], name)
+
+    def _list_items(self, place: tuple[str, ...], field: FieldSpec, scope: Names) -> list[Row]:
         size = field.count if isinstance(field.count, int) else int(evaluate(field.count, scope))
         items: list[Row] = []
-        given = (str(id(field)), frozenset[str]())
-        plan = self.plans.get(given) or self.plans.setdefault(given, _plan(self.spec, field.items, ()))
+        plan = _plan(self.spec, place, frozenset())
         for index in range(size):
             item: Row = {}
             inner = {**scope, "item": item, "index": index, "pick": _fresh_pick(scope, items)}
-            _fill(plan, {}, item, inner, "item", self._list_items)
+            self._fill(place, plan, {}, item, inner)
             items.append(item)
         return items
 
@@ -162,7 +168,12 @@ class Plan(NamedTuple):
     computed: tuple[tuple[str, str], ...]
 
 
-def _plan(spec: ServiceSpec, fields: Mapping[str, FieldSpec], preset: Collection[str]) -> Plan:
+@cache
+def _plan(spec: ServiceSpec, place: tuple[str, ...], preset: frozenset[str]) -> Plan:
+    """The plan of an entity's fields, or of the items of a list in it: (entity, list, …)."""
+    fields: Mapping[str, FieldSpec] = spec.entities[place[0]].fields
+    for name in place[1:]:
+        fields = fields[name].items
     literals: list[tuple[str, Any]] = []
     computed: list[tuple[str, str]] = []
     for name, field in fields.items():
@@ -172,23 +183,8 @@ def _plan(spec: ServiceSpec, fields: Mapping[str, FieldSpec], preset: Collection
                 computed.append((name, source))
             else:
                 literals.append((name, literal))
-    return Plan(fields, _targets(spec, fields), tuple(literals), tuple(computed))
-
-
-def _targets(spec: ServiceSpec, fields: Mapping[str, FieldSpec]) -> dict[str, FieldSpec]:
-    return {name: spec.field(field.ref) if field.ref else field for name, field in fields.items()}
-
-
-Items = Callable[[FieldSpec, Names], list[Row]]  # makes the objects of a list
-
-
-def _fill(plan: Plan, preset: Row, row: Row, scope: Names, entity: str, items: Items) -> None:
-    fields, targets, literals, computed = plan
-    for name, value in (*preset.items(), *literals):
-        row[name] = coerce(fields[name], targets[name], value, entity, name)
-    for name, source in computed:
-        value = evaluate(source, scope) if source else items(fields[name], scope)
-        row[name] = coerce(fields[name], targets[name], value, entity, name)
+    targets = {name: spec.field(field.ref) if field.ref else field for name, field in fields.items()}
+    return Plan(fields, targets, tuple(literals), tuple(computed))
 
 
 def _seed_source(field: FieldSpec) -> tuple[str, Any]:

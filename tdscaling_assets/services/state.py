@@ -76,8 +76,8 @@ class State:
 
 
 def coerce(field: FieldSpec, target: FieldSpec, value: Any, entity: str, name: str) -> Any:
-    """The value as the field stores it: money has 2 decimals, integers are whole, lists are copied. `target` is the
-    field that it refers to, else itself.
+    """The value as the field stores it: money has 2 decimals, integers are whole. `target` is the field that it refers
+    to, else itself.
 
     SpecError when the value has another type than the field.
     """
@@ -94,7 +94,7 @@ def coerce(field: FieldSpec, target: FieldSpec, value: Any, entity: str, name: s
     if type(value) is not expected or (target.enum and value not in target.enum):
         allowed = f"one of {', '.join(target.enum)}" if target.enum else f"a {expected.__name__}"
         raise SpecError(f"{entity}.{name} is {value!r}; write an expression whose value is {allowed}")
-    return copy_json(value) if expected is list else value
+    return value
 
 
 def copy_json(value: Any) -> Any:
