@@ -11,6 +11,9 @@ from tdscaling_assets.blueprints.turns import enlarge_request, next_step_id, rep
 from tdscaling_assets.measures import leaves
 from tdscaling_assets.schema import CODE_TOOL, Blueprint, BusinessCluster, CodeTask, ExpectedCall, Step, ToolEdge, Turn
 
+JUNCTION_SHARE = 0.7
+"""Probability that a conversation widens to a service that shares its world, where there is one."""
+
 
 def deepen(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
     """One more dependency hop: a look-up that consumes what an earlier step returned, in the last answering turn."""
@@ -25,7 +28,7 @@ def deepen(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Bluepr
 
 
 def widen(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
-    """Cross into another cluster: one more request, for a change that needs its tools."""
+    """Cross into another cluster: one more request, for a change that needs its tools; mostly where businesses meet."""
     blueprint = rehearsal.blueprint
     used = {step.tool_id for step in blueprint.steps}
     ends = {
@@ -37,7 +40,9 @@ def widen(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Bluepri
     others = [cluster for cluster in library.clusters if ends.get(cluster.cluster_id)]
     if not others:
         return None
-    cluster = rng.choice(others)
+    partners = library.partners(blueprint.services)
+    met = [cluster for cluster in others if partners.intersection(library.services_of(cluster.tool_ids))]
+    cluster = rng.choice(met if met and rng.random() < JUNCTION_SHARE else others)
     tool_ids = tuple(dict.fromkeys((*blueprint.tool_ids, *cluster.tool_ids)))
     wider = blueprint.model_copy(update={"tool_ids": tool_ids, "services": library.services_of(tool_ids)})
     return append_request(wider, draw_chain(cluster, library, rng, ends[cluster.cluster_id]), library, rng)

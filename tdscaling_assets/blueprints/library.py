@@ -56,6 +56,13 @@ class Library:
             sorted({tool.server for tool in map(self.tools.__getitem__, tool_ids) if tool.executor == "builtin"})
         )
 
+    def partners(self, services: Sequence[str]) -> set[str]:
+        """Other services that these use, or that use one of these."""
+        chosen = set(services)
+        below = {partner for name in chosen for partner in self.services[name].uses}
+        above = {name for name, spec in self.services.items() if chosen.intersection(spec.uses)}
+        return (below | above) - chosen
+
     def world(self, services: Sequence[str], seed: int) -> World:
         """A fresh world of these services."""
         return World([self.services[name] for name in services], seed, self._run)

@@ -1,5 +1,6 @@
 """A batch: every blueprint grounded and well formed, refused attempts counted, all a function of the seed."""
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -188,3 +189,22 @@ def test_operators_are_drawn_by_weight_and_by_the_label_wished_for(regime: Regim
 
 def test_a_plan_without_operators_draws_none(regime: Regime) -> None:
     assert draw_operator(regime(operator_weights={}), random.Random(1)) is None
+
+
+def test_every_tool_of_every_service_is_in_a_cluster(library: Library) -> None:
+    clustered = {tool_id for cluster in library.clusters for tool_id in cluster.tool_ids}
+    assert {tool.tool_id for tool in library.tools.values() if tool.executor == "builtin"} <= clustered
+
+
+def test_an_even_plan_spreads_over_more_than_four_and_a_half_bits_of_domains(library: Library, regime: Regime) -> None:
+    made = plan_batch(regime(), "r02-b01", library, (), Settings(batch_size=220, seed=7)).blueprints
+    shares = [count / len(made) for count in Counter(blueprint.domain for blueprint in made).values()]
+    assert -sum(share * math.log2(share) for share in shares) > 4.5
+
+
+def test_conversations_cross_junctions(library: Library, batch: BlueprintBatch) -> None:
+    crossing = 0
+    for blueprint in batch.blueprints:
+        servers = {library.tools[call.tool_id].server for call in blueprint.expected_calls} - {"sandbox"}
+        crossing += any(set(library.services[one].uses) & servers for one in servers)
+    assert crossing >= 1
