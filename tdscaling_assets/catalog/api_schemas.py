@@ -17,7 +17,7 @@ from referencing.exceptions import Unresolvable
 from tdscaling_assets.catalog.api_keywords import Side, equals, merge, references, translate
 from tdscaling_assets.schema import JsonObject, canonical_json
 
-INLINE_LIMIT = 4_000  # characters of a schema that is copied to where it is used
+INLINE_LIMIT = 2_000  # characters of a schema that is copied to where it is used
 SCHEMA_LIMIT = 24_000  # characters of a whole schema; beyond it definitions, the most distant first, lose their fields
 _ROOM_FOR_STUBS = 200  # characters
 
@@ -66,6 +66,7 @@ class SchemaBook:
         self._cyclic: set[str] = set()
         self._sizes: dict[str, int] = {}
         self._copies: dict[str, JsonValue] = {}
+        self._written_once: dict[tuple[str, bool], tuple[JsonValue, int, list[str]]] = {}
         self._discover([self._refer_name(f"#/components/schemas/{_escaped(name)}") for name in _components(document)])
 
     def translate(self, schema: JsonValue) -> JsonValue:
@@ -94,13 +95,12 @@ class SchemaBook:
             name = waiting.popleft()
             if name in definitions:
                 continue
-            whole = self._definition(name)
-            definition = self._copy(whole) if inline else whole
-            if size + _size(definition) > SCHEMA_LIMIT:
-                definition = _stub(definition)
+            definition, characters, others = self._written(name, inline)
+            if size + characters > SCHEMA_LIMIT:
+                definition, characters, others = _written(_stub(definition))
             definitions[name] = definition
-            size += _size(definition)
-            waiting.extend(references(definition))
+            size += characters
+            waiting.extend(others)
         return schema | {"$defs": dict(sorted(definitions.items()))} if definitions else schema
 
     # ── what is known of each definition ──
@@ -150,6 +150,13 @@ class SchemaBook:
         return self._definitions[name]
 
     # ── writing definitions where they are used ──
+
+    def _written(self, name: str, inline: bool) -> tuple[JsonValue, int, list[str]]:
+        """A definition, its characters and the definitions it uses; worked out once, since operations share them."""
+        if (name, inline) not in self._written_once:
+            whole = self._definition(name)
+            self._written_once[name, inline] = _written(self._copy(whole) if inline else whole)
+        return self._written_once[name, inline]
 
     def _copy(self, schema: JsonValue) -> JsonValue:
         if isinstance(schema, list):
@@ -207,6 +214,10 @@ def _numbered(name: str) -> Iterator[str]:
 
 def _size(schema: JsonValue) -> int:
     return len(canonical_json(schema))
+
+
+def _written(schema: JsonValue) -> tuple[JsonValue, int, list[str]]:
+    return schema, _size(schema), list(references(schema))
 
 
 def _stub(definition: JsonValue) -> JsonValue:

@@ -146,7 +146,7 @@ class _Listener:
 
 @contextmanager
 def _muted_sdk(secrets: Secrets) -> Iterator[None]:
-    """Keep the SDK's log of a server's rubbish off the terminal, and the secrets out of handlers somebody configured."""
+    """Keep the SDK's log of a server's rubbish off the terminal, and the secrets out of it everywhere."""
     log, silence = logging.getLogger("mcp"), logging.NullHandler()
 
     def mask(record: logging.LogRecord) -> bool:

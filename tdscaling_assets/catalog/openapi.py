@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from tdscaling_assets.catalog.api_calls import CallSchemas
 from tdscaling_assets.catalog.api_schemas import ApiDocument, UnusableOperationError
-from tdscaling_assets.schema import JsonObject, Record
+from tdscaling_assets.schema import JsonObject
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _HINTS: dict[str, JsonObject] = {
@@ -26,7 +26,7 @@ _NAME_PARTS = re.compile(r"[^A-Za-z0-9_-]+")
 _SERVER_LIMIT = 32  # characters of the title that name the server, so that a tool's id has room. Our own number
 
 
-class Operation(Record):
+class Operation(NamedTuple):
     """One operation: a tool record when `reason` is empty, else what was seen of it and the reason."""
 
     record: JsonObject
