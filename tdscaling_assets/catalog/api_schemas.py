@@ -18,7 +18,7 @@ from tdscaling_assets.catalog.api_keywords import Side, equals, merge, reference
 from tdscaling_assets.schema import JsonObject, canonical_json
 
 INLINE_LIMIT = 2_000  # characters of a schema that is copied to where it is used
-SCHEMA_LIMIT = 24_000  # characters of a whole schema; beyond it definitions, the most distant first, lose their fields
+SCHEMA_LIMIT = 16_000  # characters of a whole schema; beyond it definitions, the most distant first, lose their fields
 _ROOM_FOR_STUBS = 200  # characters
 
 

@@ -19,14 +19,36 @@ _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentS
 
 def schema_fault(schema: JsonObject) -> str:
     """ "" for valid JSON Schema 2020-12 whose references stay inside it, else the first fault and where it is."""
-    for place, part in _parts(schema, "$"):
-        path, message = _meta_fault(canonical_json(_without_prose(part)))
+    definitions = schema.get("$defs")
+    named = definitions if isinstance(definitions, dict) else {}
+    shell = schema | {"$defs": {}} if named else schema
+    place, message = _first_fault(shell)
+    for name, part in sorted(named.items()) if not message else ():
+        place, message = _definition_fault(canonical_json(part))
         if message:
-            return f"is not JSON Schema 2020-12 at {place}{path}: {message}"
+            place = f".$defs.{name}{place}"
+            break
+    if message:
+        return f"is not JSON Schema 2020-12 at ${place}: {message}"
     for reference in _references(schema):
         if not _resolves(schema, reference):
             return f"refers to {reference!r}, which is not in it"
     return ""
+
+
+@lru_cache(maxsize=8192)
+def _definition_fault(schema_json: str) -> tuple[str, str]:
+    """Many tools of one API carry the same definitions, word for word."""
+    return _first_fault(json.loads(schema_json))
+
+
+def _first_fault(schema: JsonValue) -> tuple[str, str]:
+    """Where the first fault is, and what it is; two empty texts when there is none."""
+    for place, part in _parts(schema, ""):
+        path, message = _meta_fault(canonical_json(_without_prose(part)))
+        if message:
+            return place + path, message
+    return "", ""
 
 
 def _parts(schema: JsonValue, place: str) -> Iterator[tuple[str, JsonValue]]:
