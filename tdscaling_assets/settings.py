@@ -1,5 +1,7 @@
 """Every tunable, one sentence each: read from `TDS_*` environment variables, once, by whoever assembles the system."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -95,3 +97,8 @@ def load_settings(**overrides: object) -> Settings:
         raise ConfigError(
             f"{name} is {first['input']!r}, but {first['msg'].lower()}: set it to a legal value"
         ) from error
+
+
+def environment() -> Mapping[str, str]:
+    """The environment variables that `${VAR}` in an MCP client configuration may name."""
+    return os.environ

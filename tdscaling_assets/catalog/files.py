@@ -1,100 +1,140 @@
-"""A file of tools in, raw tool records out. The content decides the format, never the name:
+"""A file of a source in, what it is about out: tool records, an API document or a client configuration.
 
-MCP `tools/list` JSON, OpenAI function lists, one JSON object per line, Parquet; JSON and lines also gzipped.
+A file may be listed under the wrong word of `sources.yaml`, or be something else altogether; its refusal names what
+was expected, what was seen and the word to write.
 """
 
-import gzip
-import json
-import zlib
 from pathlib import Path
+from typing import Literal
 
-import polars as pl
 from pydantic import JsonValue
 
+from tdscaling_assets.catalog.content import read_content
 from tdscaling_assets.errors import ConfigError
+from tdscaling_assets.schema import JsonObject
 
-_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
-_EXPECTED = "expected MCP tools/list JSON, a list of OpenAI functions, one tool per line (JSONL), or Parquet"
+Word = Literal["file", "openapi", "mcp_config"]
+Kind = Literal["tools", "openapi", "swagger", "mcp_config", "postman", "conversations", "json_schema", "unknown"]
+
+_EXPECTED: dict[Word, str] = {
+    "file": "expected MCP tools/list JSON, a list of OpenAI functions, one tool per line (JSONL), Parquet or OpenAPI",
+    "openapi": "expected an OpenAPI 3.0 or 3.1 document as JSON or YAML",
+    "mcp_config": 'expected JSON such as {"mcpServers": {"name": {"command": …}}}',
+}
+_VERSIONS = ("3.0", "3.1")
+_SCHEMA_WORDS = {"$schema", "$defs", "properties", "allOf", "anyOf", "oneOf", "items"}
 
 
-def read_tool_file(path: Path) -> list[JsonValue]:
-    """The records of the file, in its order. Records that are not tools are left for the normaliser to reject.
+def read_tool_file(path: Path) -> list[JsonValue] | JsonObject:
+    """The records of a file of tools, in its order, or the OpenAPI document that the file turns out to be.
 
-    Raises ConfigError when the file as a whole is something else.
+    Records that are not tools are left for the normaliser. Raises ConfigError when the file is about something else.
     """
-    content = path.read_bytes()
-    if content.startswith(_PARQUET):
-        return _refuse_strangers(path, _read_parquet(path))
-    if content.startswith(_GZIP):
-        content = _gunzip(path, content)
-    return _refuse_strangers(path, _read_json(path, content))
+    content = read_content(path, _EXPECTED["file"])
+    kind = recognise(content)
+    if kind == "openapi" and isinstance(content, dict):
+        return _checked_version(path, content)
+    if kind != "tools":
+        raise ConfigError(_refusal(path, "file", kind, content))
+    return _records(content)
 
 
-def _gunzip(path: Path, content: bytes) -> bytes:
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ConfigError(f"{path} is a damaged gzip file ({error}): fetch it again") from error
+def read_api_document(path: Path) -> JsonObject:
+    """The OpenAPI 3.0 or 3.1 document of the file. Raises ConfigError when it is anything else."""
+    return _checked_version(path, _read_object(path, "openapi"))
 
 
-def _read_parquet(path: Path) -> list[JsonValue]:
-    try:
-        frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise ConfigError(f"{path} is a damaged Parquet file ({str(error).splitlines()[0]}): write it again") from error
-    return [_without_nulls(row) for row in frame.to_dicts()]
+def read_client_config(path: Path) -> JsonObject:
+    """The MCP client configuration of the file. Raises ConfigError when it is anything else."""
+    return _read_object(path, "mcp_config")
 
 
-def _read_json(path: Path, content: bytes) -> list[JsonValue]:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is binary or not UTF-8: {_EXPECTED}") from error
-    if not text.strip():
-        raise ConfigError(f"{path} is empty: {_EXPECTED}")
-    try:
-        return _unwrap(path, json.loads(text))
-    except json.JSONDecodeError:
-        return _read_lines(path, text)
+def recognise(content: JsonValue) -> Kind:
+    """What a value is about, from its keys; a list is about what its first record is, unless any record has a name."""
+    if isinstance(content, list):
+        if not content or any(_is_named(record) for record in content):
+            return "tools"
+        kind = recognise(content[0]) if isinstance(content[0], dict) else "unknown"
+        return kind if kind in ("conversations", "json_schema") else "unknown"
+    if not isinstance(content, dict):
+        return "unknown"
+    return _recognise_object(content)
 
 
-def _unwrap(path: Path, value: JsonValue) -> list[JsonValue]:
-    if isinstance(value, list):
-        return value
-    if isinstance(value, dict):
-        if "mcpServers" in value:
-            raise ConfigError(f"{path} is an MCP client configuration: list it under `mcp_config` instead of `file`")
-        inner = value.get("result", value)
-        tools = inner.get("tools") if isinstance(inner, dict) else None
-        return tools if isinstance(tools, list) else [value]
-    raise ConfigError(f"{path} holds a bare {type(value).__name__}: {_EXPECTED}")
+def _recognise_object(content: JsonObject) -> Kind:
+    if "openapi" in content:
+        return "openapi"
+    if "swagger" in content:
+        return "swagger"
+    if "mcpServers" in content:
+        return "mcp_config"
+    if _is_postman(content.get("info")):
+        return "postman"
+    if "messages" in content or "conversations" in content:
+        return "conversations"
+    if _is_named(content) or _listed_tools(content) is not None:
+        return "tools"
+    return "json_schema" if _SCHEMA_WORDS & set(content) else "unknown"
 
 
-def _read_lines(path: Path, text: str) -> list[JsonValue]:
-    records: list[JsonValue] = []
-    for line in text.splitlines():
-        if line.strip():
-            records.append(_parse_line(line))
-    if not isinstance(records[0], dict):
-        raise ConfigError(f"{path} starts with {text.strip()[:40]!r}: {_EXPECTED}")
-    return records
+def _read_object(path: Path, word: Word) -> JsonObject:
+    content = read_content(path, _EXPECTED[word])
+    kind = recognise(content)
+    if kind == word and isinstance(content, dict):
+        return content
+    raise ConfigError(_refusal(path, word, kind, content))
 
 
-def _parse_line(line: str) -> JsonValue:
-    try:
-        value: JsonValue = json.loads(line)
-    except json.JSONDecodeError:
-        return line
-    return value
+def _checked_version(path: Path, document: JsonObject) -> JsonObject:
+    version = str(document["openapi"])
+    if not version.startswith(_VERSIONS):
+        raise ConfigError(f"{path} is an OpenAPI {version[:20]} document: {_EXPECTED['openapi']}")
+    return document
 
 
-def _refuse_strangers(path: Path, records: list[JsonValue]) -> list[JsonValue]:
-    """A file in which no record is named is about something else, such as conversations."""
-    if not records or any(_is_named(record) for record in records):
-        return records
-    first = records[0]
-    seen = f"records with the keys {', '.join(sorted(first))}" if isinstance(first, dict) else repr(first)[:60]
-    raise ConfigError(f"{path} holds {seen}: {_EXPECTED}, each tool with a `name`")
+def _refusal(path: Path, word: Word, kind: Kind, content: JsonValue) -> str:
+    expected = _EXPECTED[word]
+    match kind:
+        case "swagger":
+            return (
+                f"{path} is a Swagger 2.0 document: {_EXPECTED['openapi']}; "
+                "convert it (swagger2openapi does) and list the result under `openapi`"
+            )
+        case "openapi":
+            return f"{path} is an OpenAPI document: list it under `openapi` instead of `{word}`"
+        case "mcp_config":
+            return f"{path} is an MCP client configuration: list it under `mcp_config` instead of `{word}`"
+        case "tools":
+            return f"{path} holds tool definitions: list it under `file` instead of `{word}`"
+        case "postman":
+            return f"{path} is a Postman collection: {expected}; export the API as OpenAPI and list that"
+        case "conversations":
+            return f"{path} holds conversations ({_seen(content)}): {expected}"
+        case "json_schema":
+            return f"{path} is a JSON Schema ({_seen(content)}): {expected}; a tool also has a `name`"
+        case "unknown":
+            return f"{path} holds {_seen(content)}: {expected}"
+
+
+def _seen(content: JsonValue) -> str:
+    if isinstance(content, list):
+        return f"a list of {_seen(content[0])}"
+    if isinstance(content, dict):
+        return f"records with the keys {', '.join(sorted(content)[:8])}"
+    return f"a bare {type(content).__name__}"
+
+
+def _records(content: JsonValue) -> list[JsonValue]:
+    if isinstance(content, list):
+        return content
+    listed = _listed_tools(content) if isinstance(content, dict) else None
+    return [content] if listed is None else listed
+
+
+def _listed_tools(content: JsonObject) -> list[JsonValue] | None:
+    inner = content.get("result", content)
+    tools = inner.get("tools") if isinstance(inner, dict) else None
+    return tools if isinstance(tools, list) else None
 
 
 def _is_named(record: JsonValue) -> bool:
@@ -103,10 +143,5 @@ def _is_named(record: JsonValue) -> bool:
     return isinstance(record.get("name"), str) or isinstance(record.get("function"), dict)
 
 
-def _without_nulls(value: JsonValue) -> JsonValue:
-    """Parquet fills the fields that a nested record lacks with nulls; a schema must not have them."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
-    return value
+def _is_postman(info: JsonValue) -> bool:
+    return isinstance(info, dict) and ("_postman_id" in info or "getpostman" in str(info.get("schema")))

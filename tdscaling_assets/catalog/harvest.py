@@ -6,18 +6,19 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from tdscaling_assets.catalog.files import read_tool_file
-from tdscaling_assets.catalog.mcp import McpServer, list_server_tools, read_mcp_config
+from tdscaling_assets.catalog.files import read_api_document, read_tool_file
+from tdscaling_assets.catalog.mcp import list_server_tools
+from tdscaling_assets.catalog.mcp_config import McpServer, RefusedServer, read_mcp_config
 from tdscaling_assets.catalog.normalise import Normaliser, Origin
-from tdscaling_assets.catalog.sources import BuiltinSource, McpSource, Source, read_sources
+from tdscaling_assets.catalog.openapi import Operation, list_operations, server_name
+from tdscaling_assets.catalog.sources import BuiltinSource, FileSource, McpSource, OpenapiSource, Source, read_sources
 from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.sandbox.protocol import ExecResult
-from tdscaling_assets.schema import CODE_TOOL, Record, RejectedTool, Tool, digest
+from tdscaling_assets.schema import CODE_TOOL, JsonObject, Record, RejectedTool, Tool, digest
 from tdscaling_assets.services.server import build_server
 from tdscaling_assets.services.spec import ServiceSpec, load_services
-from tdscaling_assets.settings import Settings
+from tdscaling_assets.settings import Settings, environment
 
-_SERVERS_AT_ONCE = 8
 _BUILTIN_TIMEOUT = 30.0  # seconds; in memory, so only a defect takes that long
 
 
@@ -30,10 +31,11 @@ class Catalog(Record):
 
 
 class Listing(Record):
-    """What one server or file gave: raw records, or the reason why it gave none."""
+    """What one server or file gave: raw records, those it refused itself, or the reason why it gave none."""
 
     origin: Origin
     records: tuple[JsonValue, ...] = ()
+    refused: tuple[Operation, ...] = ()
     failure: str = ""
 
 
@@ -55,6 +57,9 @@ async def harvest(settings: Settings) -> Catalog:
         for record in listing.records:
             entries += 1
             normaliser.add(record, listing.origin)
+        for operation in listing.refused:
+            entries += 1
+            normaliser.reject(operation.record, listing.origin, operation.reason)
         if listing.failure:
             entries += 1
             normaliser.reject(None, listing.origin, listing.failure)
@@ -96,11 +101,35 @@ async def _list_source(source: Source, settings: Settings) -> Sequence[Listing]:
         return await _list_builtin(source, settings.seed)
     if isinstance(source, McpSource):
         return await _list_mcp(source)
+    if isinstance(source, OpenapiSource):
+        return [_list_api(read_api_document(source.openapi), source.openapi, source.domain)]
+    return [_list_file(source)]
+
+
+def _list_file(source: FileSource) -> Listing:
     path = source.file
+    content = read_tool_file(path)
+    if isinstance(content, dict):
+        return _list_api(content, path, source.domain)
     origin = Origin(
         source=f"file:{path.name}", server=_stem(path), executor="simulated", domain=source.domain, read_server=True
     )
-    return [Listing(origin=origin, records=tuple(read_tool_file(path)))]
+    return Listing(origin=origin, records=tuple(content))
+
+
+def _list_api(document: JsonObject, path: Path, domain: str | None) -> Listing:
+    operations = list_operations(document)
+    return Listing(
+        origin=Origin(
+            source=f"openapi:{path.name}",
+            server=server_name(document, _stem(path)),
+            executor="simulated",
+            domain=domain,
+        ),
+        records=tuple(operation.record for operation in operations if not operation.reason),
+        refused=tuple(operation for operation in operations if operation.reason),
+        failure="" if operations else "the document describes no operations",
+    )
 
 
 async def _list_builtin(source: BuiltinSource, seed: int) -> list[Listing]:
@@ -119,23 +148,29 @@ async def _list_service(service: ServiceSpec, seed: int, domain: str | None) -> 
 
 
 async def _list_mcp(source: McpSource) -> list[Listing]:
-    turnstile = asyncio.Semaphore(_SERVERS_AT_ONCE)
+    """All servers of a configuration, in at most their time-out × ⌈servers ÷ at_once⌉ and once the time to stop one."""
+    turnstile = asyncio.Semaphore(source.at_once)
 
-    async def visit(server: McpServer) -> Listing:
+    async def visit(server: McpServer | RefusedServer) -> Listing:
         origin = Origin(
             source=f"mcp_config:{source.mcp_config.name}",
             server=server.name,
             executor="simulated",
             domain=source.domain,
         )
+        if isinstance(server, RefusedServer):
+            return Listing(origin=origin, failure=server.reason)
+        limit = server.timeout or source.timeout
         async with turnstile:
-            try:
-                records = await list_server_tools(server, source.timeout)
-            except ConfigError as error:
-                return Listing(origin=origin, failure=str(error))
+            listing = asyncio.create_task(list_server_tools(server, limit))
+            await asyncio.wait([listing], timeout=limit)  # the next server starts while this one is being stopped
+        try:
+            records = await listing
+        except ConfigError as error:
+            return Listing(origin=origin, failure=str(error))
         return Listing(origin=origin, records=tuple(records), failure="" if records else "the server lists no tools")
 
-    return list(await asyncio.gather(*map(visit, read_mcp_config(source.mcp_config))))
+    return list(await asyncio.gather(*map(visit, read_mcp_config(source.mcp_config, environment()))))
 
 
 def _stem(path: Path) -> str:

@@ -10,7 +10,6 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, TextIO
 
@@ -21,70 +20,37 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.server.lowlevel import Server
 from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCResponse
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import JsonValue, ValidationError
 
+from tdscaling_assets.catalog.mcp_config import McpServer
+from tdscaling_assets.catalog.secrets import Secrets
 from tdscaling_assets.errors import ConfigError
-from tdscaling_assets.schema import Record, parse_object
 
 if TYPE_CHECKING:
     from mcp.client._transport import ReadStream, TransportStreams
 
 _PAGES = 1000  # a paginator that never ends must not fill the memory
-
-
-class McpServer(Record):
-    """How to reach one server: `command` (stdio), else `url` (streamable HTTP). Mirrors an `mcpServers` entry."""
-
-    name: str
-    command: str = ""
-    args: tuple[str, ...] = ()
-    env: dict[str, str] = Field(default_factory=dict)
-    cwd: Path = Path()
-    url: str = ""
-    headers: dict[str, str] = Field(default_factory=dict)
-
-
-def read_mcp_config(path: Path) -> tuple[McpServer, ...]:
-    """The servers of an MCP client configuration, by name; a stdio server starts in the file's folder by default."""
-    content = parse_object(path.read_text(encoding="utf-8"))
-    servers = content.get("mcpServers") if content else None
-    if not isinstance(servers, dict) or not servers:
-        raise ConfigError(
-            f'{path} has no servers: it must be JSON such as {{"mcpServers": {{"name": {{"command": …}}}}}}'
-        )
-    return tuple(_read_server(path, name, servers[name]) for name in sorted(servers))
+_LOGS = ("httpx2", "mcp.client.streamable_http", "mcp.client.stdio")  # they log addresses and what servers print
 
 
 async def list_server_tools(server: McpServer | Server[Any], timeout: float) -> list[JsonValue]:
     """The raw tools of one server, as it sent them, all pages; `timeout` in seconds covers start, hand-shake and list.
 
-    Raises ConfigError, in one sentence, when the server does anything else. Its processes are gone on return.
+    Raises ConfigError, in one sentence, when the server does anything else. Its processes are gone on return, for which
+    the SDK may take some 6 s beyond the time-out. What the configuration keeps secret is masked in both.
     """
     name = server.name
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr, _muted_sdk():
+    secrets = server.secrets() if isinstance(server, McpServer) else Secrets()
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr, _muted_sdk(secrets):
         try:
             with anyio.fail_after(timeout):
                 if isinstance(server, McpServer):
-                    return await _list_over_wire(server, timeout, stderr)
+                    listed = await _list_over_wire(server, timeout, stderr)
+                    return [secrets.mask_record(tool) for tool in listed]
                 return await _list_in_memory(server)
-        except Exception as error:
-            raise ConfigError(_failure(name, timeout, error, stderr)) from error
-
-
-def _read_server(path: Path, name: str, entry: JsonValue) -> McpServer:
-    if not isinstance(entry, dict) or ("command" in entry) == ("url" in entry):
-        raise ConfigError(f"server {name!r} in {path} needs either a `command` (stdio) or a `url` (streamable HTTP)")
-    known = {key: entry[key] for key in McpServer.model_fields if key in entry}
-    known["name"] = name
-    known["cwd"] = str(path.parent.resolve() / str(entry.get("cwd") or ""))
-    try:
-        return McpServer.model_validate(known)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(
-            f"server {name!r} in {path} has {where} {first['input']!r}: {first['msg'].lower()}"
-        ) from error
+        except Exception as error:  # noqa: BLE001 - the boundary to the outside
+            reason = secrets.mask_error(_failure(name, timeout, error, stderr))
+            raise ConfigError(reason) from None  # what it came from may hold secrets
 
 
 async def _list_over_wire(server: McpServer, timeout: float, stderr: TextIO) -> list[JsonValue]:
@@ -179,14 +145,25 @@ class _Listener:
 
 
 @contextmanager
-def _muted_sdk() -> Iterator[None]:
-    """Keep the SDK's log of a server's rubbish off the terminal; handlers that somebody configured still get it."""
+def _muted_sdk(secrets: Secrets) -> Iterator[None]:
+    """Keep the SDK's log of a server's rubbish off the terminal, and the secrets out of it everywhere."""
     log, silence = logging.getLogger("mcp"), logging.NullHandler()
+
+    def mask(record: logging.LogRecord) -> bool:
+        if record.exc_info:  # its traceback quotes what the server printed
+            record.exc_info, record.exc_text = None, None
+        record.msg, record.args = secrets.mask_error(record.getMessage()), ()
+        return True
+
     log.addHandler(silence)
+    for name in _LOGS:
+        logging.getLogger(name).addFilter(mask)
     try:
         yield
     finally:
         log.removeHandler(silence)
+        for name in _LOGS:
+            logging.getLogger(name).removeFilter(mask)
 
 
 def _failure(name: str, timeout: float, error: Exception, stderr: IO[str]) -> str:

@@ -1,7 +1,7 @@
 """A tool's schema in, what is wrong with it out.
 
 Checking against the 2020-12 meta-schema costs milliseconds, and thousands of tools share a few hundred shapes of
-parameters: each parameter is checked alone, without its prose, and the answer is kept.
+parameters: each schema is checked alone, without those inside it and its prose, and the answer is kept.
 """
 
 import json
@@ -19,17 +19,59 @@ _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentS
 
 def schema_fault(schema: JsonObject) -> str:
     """ "" for valid JSON Schema 2020-12 whose references stay inside it, else the first fault and where it is."""
-    properties = schema.get("properties")
-    parts = dict(sorted(properties.items())) if isinstance(properties, dict) else {}
-    rest = schema | {"properties": {}} if parts else schema
-    for place, part in [("$", rest), *((f"$.properties.{name}", part) for name, part in parts.items())]:
-        path, message = _meta_fault(canonical_json(_without_prose(part)))
+    definitions = schema.get("$defs")
+    named = definitions if isinstance(definitions, dict) else {}
+    shell = schema | {"$defs": {}} if named else schema
+    place, message = _first_fault(shell)
+    for name, part in sorted(named.items()) if not message else ():
+        place, message = _definition_fault(canonical_json(part))
         if message:
-            return f"is not JSON Schema 2020-12 at {place}{path}: {message}"
+            place = f".$defs.{name}{place}"
+            break
+    if message:
+        return f"is not JSON Schema 2020-12 at ${place}: {message}"
     for reference in _references(schema):
         if not _resolves(schema, reference):
             return f"refers to {reference!r}, which is not in it"
     return ""
+
+
+@lru_cache(maxsize=8192)
+def _definition_fault(schema_json: str) -> tuple[str, str]:
+    """Many tools of one API carry the same definitions, word for word."""
+    return _first_fault(json.loads(schema_json))
+
+
+def _first_fault(schema: JsonValue) -> tuple[str, str]:
+    """Where the first fault is, and what it is; two empty texts when there is none."""
+    for place, part in _parts(schema, ""):
+        path, message = _meta_fault(canonical_json(_without_prose(part)))
+        if message:
+            return place + path, message
+    return "", ""
+
+
+def _parts(schema: JsonValue, place: str) -> Iterator[tuple[str, JsonValue]]:
+    """The schema without the schemas in it, then each of those the same way, with where they are."""
+    if not isinstance(schema, dict):
+        yield place, schema
+        return
+    inner: list[tuple[str, JsonValue]] = []
+    shell = dict(schema)
+    for word in ("properties", "$defs"):
+        if isinstance(named := schema.get(word), dict):
+            shell[word] = {}
+            inner += [(f"{place}.{word}.{name}", part) for name, part in sorted(named.items())]
+    for word in ("allOf", "anyOf", "oneOf"):
+        if isinstance(listed := schema.get(word), list) and listed:
+            shell[word] = [True]
+            inner += [(f"{place}.{word}[{position}]", part) for position, part in enumerate(listed)]
+    if isinstance(items := schema.get("items"), dict):
+        shell["items"] = True
+        inner.append((f"{place}.items", items))
+    yield place, shell
+    for where, part in inner:
+        yield from _parts(part, where)
 
 
 @lru_cache(maxsize=8192)

@@ -18,11 +18,13 @@ class BuiltinSource(Record):
 
 
 class McpSource(Record):
-    """Live MCP servers, listed in the `mcpServers` JSON at `mcp_config`; each gets `timeout` seconds to answer."""
+    """Live MCP servers, listed in the `mcpServers` JSON at `mcp_config`: up to `at_once` are visited at the same time,
+    each gets `timeout` seconds to answer unless its own entry says otherwise."""
 
     mcp_config: Path
     domain: str | None = None
     timeout: Annotated[float, Field(gt=0)] = 60.0
+    at_once: Annotated[int, Field(ge=1)] = 8
 
 
 class FileSource(Record):
@@ -32,15 +34,29 @@ class FileSource(Record):
     domain: str | None = None
 
 
-Source = BuiltinSource | McpSource | FileSource
+class OpenapiSource(Record):
+    """The operations of the OpenAPI 3.0 or 3.1 document at `openapi`."""
 
-_KINDS: dict[str, type[Source]] = {"builtin": BuiltinSource, "mcp_config": McpSource, "file": FileSource}
+    openapi: Path
+    domain: str | None = None
+
+
+Source = BuiltinSource | McpSource | FileSource | OpenapiSource
+
+_KINDS: dict[str, type[Source]] = {
+    "builtin": BuiltinSource,
+    "mcp_config": McpSource,
+    "file": FileSource,
+    "openapi": OpenapiSource,
+}
 _WANTED = {
     "builtin": "`all` or a list of service names",
     "mcp_config": "the path of an MCP client configuration",
     "file": "the path of a file of tools",
+    "openapi": "the path of an OpenAPI document",
     "domain": "the name of a business domain",
     "timeout": "a number of seconds above 0",
+    "at_once": "a whole number of servers, at least 1",
 }
 _EXAMPLE = "`sources: [{builtin: all}]`"
 
@@ -82,11 +98,6 @@ def _read_entry(path: Path, position: int, entry: object) -> Source:
         entry = {"builtin": "all"}
     if not isinstance(entry, dict):
         raise ConfigError(f"{where} is {entry!r}: write a mapping such as `builtin: all` or `file: tools.jsonl`")
-    if "openapi" in entry:
-        raise ConfigError(
-            f"{where} is an OpenAPI source, which is not read: "
-            "serve the API through an MCP server and list that under `mcp_config`"
-        )
     kinds = [kind for kind in _KINDS if kind in entry]
     if len(kinds) != 1:
         seen = ", ".join(map(str, entry)) or "nothing"
@@ -107,8 +118,8 @@ def _validated(path: Path, where: str, kind: str, entry: dict[str, object]) -> S
         raise ConfigError(f"{where} has {key} {entry[key]!r}: give {_WANTED[key]}") from error
     if isinstance(source, BuiltinSource):
         return source
-    target = source.mcp_config if isinstance(source, McpSource) else source.file
-    target = path.parent / target
+    target = path.parent / str(entry[kind])
     if not target.is_file():
-        raise ConfigError(f"{where} names {target}, which is not a file: correct the path, relative to {path.parent}")
+        seen = "is a folder, not a file" if target.is_dir() else "is not a file"
+        raise ConfigError(f"{where} names {target}, which {seen}: correct the path, relative to {path.parent}")
     return source.model_copy(update={kind: target})

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from catalog.documents import PETS
 
 from tdscaling_assets.catalog import Catalog, build_catalog
 from tdscaling_assets.errors import ConfigError
@@ -58,6 +59,82 @@ def test_a_failing_server_is_recorded_and_the_others_go_on(tmp_path: Path) -> No
     assert (failed.source, failed.name) == ("mcp_config:mcp.json", "crash")
     assert "boom" in failed.reason
     assert built.entries == len(built.tools) + len(built.rejected)
+
+
+ANSWER = """
+import json, sys
+for line in sys.stdin:
+    call = json.loads(line)
+    result = {"tools": [{"name": sys.argv[1], "description": "Do it for " + sys.argv[1]}]}
+    if call["method"] == "initialize":
+        result = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "x", "version": "1"}}
+    if "id" in call and call["method"] in ("initialize", "tools/list"):
+        print(json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": result}), flush=True)
+    elif "id" in call:
+        error = {"code": -32601, "message": "no such method"}
+        print(json.dumps({"jsonrpc": "2.0", "id": call["id"], "error": error}), flush=True)
+"""
+
+
+def test_two_hundred_servers_of_which_most_misbehave_are_all_accounted_for(tmp_path: Path) -> None:
+    servers: dict[str, object] = {}
+    for number in range(50):
+        servers[f"hangs_{number}"] = {"command": "sleep", "args": ["60"], "timeout": 0.2}
+        servers[f"dies_{number}"] = {"command": "sh", "args": ["-c", "echo no licence >&2; exit 3"]}
+        servers[f"babbles_{number}"] = {"command": "echo", "args": ["hello"]}
+        servers[f"off_{number}"] = {"command": "echo", "disabled": True}
+    for number in range(5):
+        servers[f"works_{number}"] = {"command": sys.executable, "args": ["-c", ANSWER, f"job_{number}"]}
+    (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
+    built = catalog(tmp_path, "- mcp_config: mcp.json\n  at_once: 25\n")
+    assert built.entries == 206 == len(built.tools) + len(built.rejected)
+    assert [tool.name for tool in built.tools if tool.server != "sandbox"] == [f"job_{number}" for number in range(5)]
+    reasons: dict[str, set[str]] = {}
+    for rejected in built.rejected:
+        kind = rejected.name.split("_")[0]
+        reasons.setdefault(kind, set()).add(rejected.reason.replace(rejected.name, "X"))
+    assert reasons["hangs"] == {"MCP server 'X' gave no tool list within 0.2 s"}
+    assert all("no licence" in reason for reason in reasons["dies"])
+    assert all(reason.startswith("MCP server 'X' failed") for reason in reasons["babbles"])
+    assert all(reason.endswith("is disabled: skipped") for reason in reasons["off"])
+
+
+def test_variables_reach_servers_and_a_missing_one_refuses_only_its_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_JOB", "paint")
+    monkeypatch.delenv("TEST_NO_JOB", raising=False)
+    servers = {
+        name: {"command": sys.executable, "args": ["-c", ANSWER, f"${{{variable}}}"]}
+        for name, variable in (("a", "TEST_JOB"), ("b", "TEST_NO_JOB"))
+    }
+    (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
+    built = catalog(tmp_path, "- mcp_config: mcp.json\n")
+    assert [tool.tool_id for tool in built.tools] == ["a__paint", CODE_TOOL]
+    assert [(rejected.name, "TEST_NO_JOB" in rejected.reason) for rejected in built.rejected] == [("b", True)]
+
+
+@pytest.mark.parametrize("word", ["openapi", "file"])
+def test_the_operations_of_an_api_are_tools_or_rejected(tmp_path: Path, word: str) -> None:
+    (tmp_path / "pets.yaml").write_text(PETS)
+    built = catalog(tmp_path, f"- {word}: pets.yaml\n")
+    assert (built.entries, len(built.tools), len(built.rejected)) == (12, 7, 5)
+    tool = next(tool for tool in built.tools if tool.name == "listPets")
+    assert (tool.tool_id, tool.server, tool.domain) == ("pet_shop_v1__listPets", "pet_shop_v1", "pets")
+    assert (tool.source, tool.executor, tool.read_only) == ("openapi:pets.yaml", "simulated", True)
+    assert {rejected.name for rejected in built.rejected} == {
+        "patchPet",
+        "uploadPhoto",
+        "remote",
+        "broken",
+        "post_broken",
+    }
+
+
+def test_an_api_without_operations_is_one_rejected_entry(tmp_path: Path) -> None:
+    (tmp_path / "api.json").write_text('{"openapi": "3.1.0", "paths": {}}')
+    built = catalog(tmp_path, "- openapi: api.json\n")
+    assert [rejected.reason for rejected in built.rejected] == ["the document describes no operations"]
 
 
 def test_counts_add_up_over_a_mixed_file(tmp_path: Path) -> None:

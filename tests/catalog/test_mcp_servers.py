@@ -1,15 +1,19 @@
 """Tools are listed over the real protocol; a server that misbehaves ends in one sentence and leaves no process."""
 
 import asyncio
-import json
+import logging
 import os
 import sys
+import threading
 import time
+import traceback
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
-from tdscaling_assets.catalog.mcp import McpServer, list_server_tools, read_mcp_config
+from tdscaling_assets.catalog.mcp import list_server_tools
+from tdscaling_assets.catalog.mcp_config import McpServer
 from tdscaling_assets.errors import ConfigError
 
 SCRIPTS = Path(sys.executable).parent
@@ -124,24 +128,52 @@ def is_running(pid: int) -> bool:
     return True
 
 
-def test_a_configuration_is_read_in_order_of_names(tmp_path: Path) -> None:
-    path = tmp_path / "mcp.json"
-    content = {
-        "b": {"command": "run", "args": ["-v"], "disabled": False},
-        "a": {"url": "http://x", "headers": {"k": "v"}},
-    }
-    path.write_text(json.dumps({"mcpServers": content}))
-    assert read_mcp_config(path) == (
-        McpServer(name="a", url="http://x", headers={"k": "v"}, cwd=tmp_path),
-        McpServer(name="b", command="run", args=("-v",), cwd=tmp_path),
+@pytest.mark.parametrize("ending", ["sys.exit(words)", "print(words)", "raise RuntimeError(words)"])
+def test_what_a_dying_server_echoes_of_its_secrets_is_masked(
+    tmp_path: Path, ending: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = 'f\'{os.environ["API_KEY"]} {os.environ["PLACE"]} {sys.argv[2]} {sys.argv[3]} is wrong\''
+    server = inline(f"import os, sys; words = {words}; print(words, file=sys.stderr); {ending}", tmp_path).model_copy(
+        update={
+            "env": {"API_KEY": "sk-1", "PLACE": "postgres://u:pw@db"},
+            "args": ("-c", f"import os, sys; words = {words}; {ending}", "--token=t0k3n", "--pin-key", "p1n"),
+        }
     )
+    with caplog.at_level(logging.DEBUG), pytest.raises(ConfigError) as failure:
+        asyncio.run(list_server_tools(server, 30))
+    shown = "".join(traceback.format_exception(failure.value)) + repr(server) + caplog.text
+    assert not [secret for secret in ("sk-1", "u:pw@db", "t0k3n") if secret in shown]
 
 
-@pytest.mark.parametrize(
-    "content", ["rubbish", "{}", '{"mcpServers": {"a": {}}}', '{"mcpServers": {"a": {"command": 3}}}']
-)
-def test_a_wrong_configuration_is_refused(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "mcp.json"
-    path.write_text(content)
-    with pytest.raises(ConfigError):
-        read_mcp_config(path)
+def test_the_secrets_of_a_server_do_not_come_back_in_its_tools(tmp_path: Path) -> None:
+    tool = '{"name": "ask", "description": os.environ["API_KEY"] + " in " + os.environ["PLACE"]}'
+    code = "import os\n" + ANSWERING.replace("LISTING", '{"tools": [' + tool + "]}")
+    server = inline(code, tmp_path).model_copy(update={"env": {"API_KEY": "sk-12345", "PLACE": "production"}})
+    assert asyncio.run(list_server_tools(server, 30)) == [{"name": "ask", "description": "*** in production"}]
+
+
+def test_headers_reach_the_server_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[str] = []
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            seen.append(self.headers["Authorization"])
+            body = f"who is {self.headers['Authorization']}?".encode()
+            self.send_response(401)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Refusing) as http, caplog.at_level(logging.DEBUG):
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{http.server_port}/mcp?api_key=k-77777"
+        server = McpServer(name="web", url=url, headers={"Authorization": "Bearer tok-123456"})
+        with pytest.raises(ConfigError, match="MCP server 'web' failed") as failure:
+            asyncio.run(list_server_tools(server, 30))
+        http.shutdown()
+    shown = "".join(traceback.format_exception(failure.value)) + repr(server) + caplog.text
+    assert "Bearer tok-123456" in seen
+    assert not [secret for secret in ("tok-123456", "k-77777") if secret in shown]

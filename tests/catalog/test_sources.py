@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tdscaling_assets.catalog.sources import BuiltinSource, FileSource, McpSource, read_sources
+from tdscaling_assets.catalog.sources import BuiltinSource, FileSource, McpSource, OpenapiSource, read_sources
 from tdscaling_assets.errors import ConfigError
 
 
@@ -17,9 +17,13 @@ def write(folder: Path, text: str) -> Path:
 def test_entries_keep_their_order_and_paths_start_at_the_sources_file(tmp_path: Path) -> None:
     (tmp_path / "mcp.json").write_text("{}")
     (tmp_path / "tools.jsonl").write_text("{}")
-    text = "sources:\n- mcp_config: mcp.json\n  timeout: 5\n- builtin: [shop]\n- file: tools.jsonl\n  domain: travel\n"
+    (tmp_path / "api.yaml").write_text("openapi: 3.1.0")
+    text = "sources:\n- openapi: api.yaml\n"
+    text += "- mcp_config: mcp.json\n  timeout: 5\n  at_once: 20\n"
+    text += "- builtin: [shop]\n- file: tools.jsonl\n  domain: travel\n"
     assert read_sources(write(tmp_path, text)) == (
-        McpSource(mcp_config=tmp_path / "mcp.json", timeout=5),
+        OpenapiSource(openapi=tmp_path / "api.yaml"),
+        McpSource(mcp_config=tmp_path / "mcp.json", timeout=5, at_once=20),
         BuiltinSource(builtin=("shop",)),
         FileSource(file=tmp_path / "tools.jsonl", domain="travel"),
     )
@@ -45,7 +49,11 @@ def test_a_bare_list_and_a_bare_word_are_understood(tmp_path: Path) -> None:
         ("- file: missing.json\n", "is not a file"),
         ("- builtin: 3\n", "`all` or a list"),
         ("- mcp_config: m.json\n  timeout: 0\n", "seconds above 0"),
-        ("- openapi: api.yaml\n", "OpenAPI"),
+        ("- mcp_config: m.json\n  at_once: 0\n", "at least 1"),
+        ("- openapi: api.yaml\n", "is not a file"),
+        ("- openapi: 3\n", "the path of an OpenAPI document"),
+        ("- openapi: api.yaml\n  timeout: 3\n", "unknown key 'timeout'"),
+        ("- file: .\n", "is a folder, not a file"),
         ("- file: a\n  builtin: all\n", "exactly one of"),
         ("- 7\n", "write a mapping"),
     ],
