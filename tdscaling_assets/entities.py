@@ -6,6 +6,7 @@ rule here is our own definition, in English words.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from tdscaling_assets.schema import Tool
@@ -25,10 +26,14 @@ _LIFE = (
     "delete cancel remove close archive refund return terminate void revoke end stop",
 )
 _STAGES = {verb: stage for stage, verbs in enumerate(_LIFE) for verb in verbs.split()}
-_CREATE, END = 0, 4  # the first and the last stage
+CREATE, FIND, GET, CHANGE, END = range(len(_LIFE))
+_CHANGING = _vocabulary("update edit modify set change patch put move rename assign approve confirm reschedule")
 # Words that make a key a reference to one thing; the natural ones mean the same on every server.
-_NATURAL = _vocabulary("email url city country address symbol ticker isbn iata phone domain ip postcode zip")
-_IDENTIFIERS = _NATURAL | _vocabulary("id uuid guid key slug number code sku handle reference token")
+_NATURAL = _vocabulary("email url city country ticker isbn iata phone domain ip postcode zip")
+_IDENTIFIERS = _NATURAL | _vocabulary(
+    "id uuid guid key slug number code sku handle reference token address symbol uri hash sha arn"
+)
+_NATURAL_PAIRS = _vocabulary("email_address ip_address phone_number country_code zip_code postal_code domain_name")
 _BARE = _vocabulary("id uuid guid key slug number code name handle reference")
 _SPELLINGS = {"identifier": "id", "ref": "reference", "no": "number", "repository": "repo"}
 # Keys that name no entity: they say how to ask, or hold anything.
@@ -38,9 +43,11 @@ _GENERIC = _vocabulary(
     "end_date start_time end_time from to since until quantity amount price total count currency language locale "
     "value data input output result response error success ok enabled active option filter field category tag label "
     "mode level unit body timestamp created_at updated_at max min max_result num_result api_key password username "
-    "timeout verbose include exclude width height color x y a b key id code number token access_token prompt "
+    "timeout verbose include exclude width height color x y a b key id code number prompt "
     "direction year month day period interval role priority property context session path file_path new_name "
-    "first_name last_name full_name display_name"
+    "first_name last_name full_name display_name keyword keywords search_term topic subject instruction question "
+    "answer summary reasoning thought page_token next_page_token next_token continuation_token sync_token max_token "
+    "min_token base_url proxy_url callback_url redirect_uri redirect_url"
 )
 _MEASURES = _vocabulary(
     "at minute second hour day week month date time cent amount limit count size price total percent"
@@ -50,6 +57,9 @@ _DULL = _WRAPPERS | _vocabulary("info information detail tool text content statu
 _ROLES = _vocabulary("from to source destination dest target new old origin parent primary default current")
 _STOPS = _vocabulary("by for from to with in on of and or at as via using into that which")
 _FILLERS = _vocabulary("a an the all your one single new specific given available existing multiple list")
+
+
+_CACHED = 65_536  # names and keys remembered by each pure function of one
 
 
 class Act(NamedTuple):
@@ -79,22 +89,35 @@ def entity_key(words: Sequence[str]) -> str:
     return "_".join([*spelled[:-1], singular(spelled[-1]) if spelled[-1] != "ids" else "id"])
 
 
+@lru_cache(_CACHED)
+def name_key(name: str) -> str:
+    """The key of a name as a schema spells it."""
+    return entity_key(identifier_words(name))
+
+
 def parameter_keys(name: str, act: Act) -> tuple[str, ...]:
     """Keys that a parameter of that name may want, best first; none where the name says nothing about what it holds.
 
     A bare `id` is typed by the noun of its tool; a tool that creates the thing chooses its `id` and wants none.
     """
-    words = identifier_words(name)
-    key = entity_key(words)
+    words = _words(name)
+    key = name_key(name)
     if key in _BARE:
-        return () if act.stage == _CREATE else tuple(f"{noun}_{key}" for noun in act.nouns)
+        return () if act.stage == CREATE else tuple(f"{noun}_{key}" for noun in act.nouns)
     keys = [key]
     if len(words) > 1 and words[0] in _ROLES:
         keys.append(entity_key(words[1:]))
     if len(words) > 2 and is_reference(key):
         keys.append(entity_key(words[-2:]))
-    keys += [f"{key}_id" for key in keys if len(key) > 2 and _names_entity(key)]
+    if len(words) > 1 and words[-1] == "token":
+        keys.append("token")  # an access token is what a login calls the token
+    keys += [f"{key}_id" for key in keys if len(key) > 2 and names_entity(key)]
     return tuple(key for key in dict.fromkeys(keys) if not _is_generic(key))
+
+
+def own_key(name: str, keys: Sequence[str]) -> tuple[str, ...]:
+    """Those of a parameter's keys that are the thing itself: not `task_id` for a `parent_task_id`."""
+    return tuple(keys[:1]) if _words(name)[:1] and _words(name)[0] in _ROLES else tuple(keys)
 
 
 def field_key(path: str, act: Act) -> str:
@@ -106,28 +129,47 @@ def field_key(path: str, act: Act) -> str:
     return "" if _is_generic(key) else key
 
 
+@lru_cache(_CACHED)
 def entity_of(key: str) -> str:
-    """`order_id` → order; a key without an identifier word is its own entity."""
+    """`order_id` → order; a key without an identifier word, and a token, is its own entity."""
     head, _, last = key.rpartition("_")
-    return head if head and last in _IDENTIFIERS | {"name"} else key
+    return head if head and (last in _IDENTIFIERS or last == "name") and last != "token" else key
 
 
+@lru_cache(_CACHED)
 def is_reference(key: str) -> bool:
     """Whether the key refers to one thing (`order_id`, `email`), and not to a property of it (`order_name`)."""
     return _last(key) in _IDENTIFIERS
 
 
+@lru_cache(_CACHED)
 def is_natural(key: str) -> bool:
     """Whether the key means the same on every server, as an email does."""
-    return _last(key) in _NATURAL
+    return _last(key) in _NATURAL or "_".join(key.split("_")[-2:]) in _NATURAL_PAIRS
+
+
+def is_verb(word: str) -> bool:
+    """Whether the word says what is done to a thing in its life."""
+    return word in _STAGES
+
+
+def is_change(act: Act) -> bool:
+    """Whether the tool changes a thing that it must have been told."""
+    return act.verb in _CHANGING
+
+
+@lru_cache(_CACHED)
+def names_entity(key: str) -> bool:
+    """Whether a parameter of that key (`order`, `from_account`) may stand for the thing's identifier."""
+    return not _is_generic(key) and not is_reference(key) and entity_of(key) == key
 
 
 def _held_key(path: str, act: Act) -> str:
     *containers, name = path.replace("[]", "").split(".")
-    key = entity_key(identifier_words(name))
+    key = name_key(name)
     if key not in _BARE:
         return key
-    holders = [entity_key(identifier_words(part)) for part in containers]
+    holders = [name_key(part) for part in containers]
     while holders and holders[0] in _WRAPPERS:
         holders.pop(0)
     if not holders:
@@ -136,13 +178,14 @@ def _held_key(path: str, act: Act) -> str:
     return f"{holder}_{key}"
 
 
+@lru_cache(_CACHED)
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(identifier_words(name))
+
+
+@lru_cache(_CACHED)
 def _is_generic(key: str) -> bool:
     return key in _GENERIC or _last(key) in _MEASURES
-
-
-def _names_entity(key: str) -> bool:
-    """Whether a parameter of that key (`order`, `from_account`) may stand for the thing's identifier."""
-    return not _is_generic(key) and not is_reference(key) and entity_of(key) == key
 
 
 def _split_verb(words: Sequence[str]) -> tuple[str, list[str]]:
