@@ -13,31 +13,53 @@ from tdscaling_assets.schema import Tool
 from tdscaling_assets.text import identifier_words, singular
 
 
-def _vocabulary(words: str) -> frozenset[str]:
+def vocabulary(words: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(words.split())
 
 
 # An entity's life: a flow goes from an earlier stage to a later one.
 _LIFE = (
-    "create add book place open start register new make submit post insert upload schedule generate reserve issue",
-    "list search find query browse lookup discover",
-    "get read fetch retrieve show view describe check track inspect download",
-    "update edit modify set change patch put move rename assign send pay transfer confirm approve reschedule",
-    "delete cancel remove close archive refund return terminate void revoke end stop",
+    "create add book place open start register new make submit post insert upload schedule generate reserve issue "
+    "clone copy duplicate fork import deploy launch initiate draft publish save",
+    "list search find query browse lookup discover resolve enumerate",
+    "get read fetch retrieve show view describe check track inspect download scrape crawl extract",
+    "update edit modify set change patch put move rename assign send pay transfer confirm approve reschedule "
+    "replace enable disable toggle reply merge share restore pause resume restart",
+    "delete cancel remove close archive refund return terminate void revoke end stop destroy uninstall dismiss drop",
 )
 _STAGES = {verb: stage for stage, verbs in enumerate(_LIFE) for verb in verbs.split()}
 CREATE, FIND, GET, CHANGE, END = range(len(_LIFE))
-_CHANGING = _vocabulary("update edit modify set change patch put move rename assign approve confirm reschedule")
+_TOLD = vocabulary(
+    "download check track inspect scrape crawl extract "
+    "update edit modify set change patch put move rename assign approve confirm reschedule "
+    "replace enable disable toggle reply merge share restore pause resume restart"
+)
 # Words that make a key a reference to one thing; the natural ones mean the same on every server.
-_NATURAL = _vocabulary("email url city country ticker isbn iata phone domain ip postcode zip")
-_IDENTIFIERS = _NATURAL | _vocabulary(
+_NATURAL = vocabulary("email url city country ticker isbn iata phone domain ip postcode zip")
+_IDENTIFIERS = _NATURAL | vocabulary(
     "id uuid guid key slug number code sku handle reference token address symbol uri hash sha arn"
 )
-_NATURAL_PAIRS = _vocabulary("email_address ip_address phone_number country_code zip_code postal_code domain_name")
-_BARE = _vocabulary("id uuid guid key slug number code name handle reference")
-_SPELLINGS = {"identifier": "id", "ref": "reference", "no": "number", "repository": "repo"}
+_NATURAL_PAIRS = vocabulary("email_address ip_address phone_number country_code zip_code postal_code domain_name")
+_BARE = vocabulary("id uuid guid key slug number code name handle")
+_SPELLINGS = {"identifier": "id", "ref": "reference", "no": "number"}
+_SHORT_FORMS = {
+    "repository": "repo",
+    "org": "organization",
+    "organisation": "organization",
+    "application": "app",
+    "db": "database",
+    "configuration": "config",
+    "env": "environment",
+    "tx": "transaction",
+    "txn": "transaction",
+    "doc": "document",
+    "msg": "message",
+}
+_PEOPLE = vocabulary("assignee owner author creator reviewer approver requester reporter manager")  # users in a role
+_PLAIN = vocabulary("object item record entry node row")  # dull words that are a noun when they are alone
 # Keys that name no entity: they say how to ask, or hold anything.
-_GENERIC = _vocabulary(
+_GENERIC = vocabulary(
     "limit offset page size page_size page_number per_page cursor query q sort sort_by order_by format status state "
     "type kind name title description text content message note reason comment date time start end start_date "
     "end_date start_time end_time from to since until quantity amount price total count currency language locale "
@@ -47,16 +69,16 @@ _GENERIC = _vocabulary(
     "direction year month day period interval role priority property context session path file_path new_name "
     "first_name last_name full_name display_name keyword keywords search_term topic subject instruction question "
     "answer summary reasoning thought page_token next_page_token next_token continuation_token sync_token max_token "
-    "min_token base_url proxy_url callback_url redirect_uri redirect_url"
+    "min_token base_url proxy_url callback_url redirect_uri redirect_url desc reference"
 )
-_MEASURES = _vocabulary(
+_MEASURES = vocabulary(
     "at minute second hour day week month date time cent amount limit count size price total percent"
 )
-_WRAPPERS = _vocabulary("item result data record entry response value node row object list payload output")
-_DULL = _WRAPPERS | _vocabulary("info information detail tool text content status all summary history id name api")
-_ROLES = _vocabulary("from to source destination dest target new old origin parent primary default current")
-_STOPS = _vocabulary("by for from to with in on of and or at as via using into that which")
-_FILLERS = _vocabulary("a an the all your one single new specific given available existing multiple list")
+_WRAPPERS = vocabulary("item result data record entry response value node row object list payload output")
+_DULL = _WRAPPERS | vocabulary("info information detail tool text content status all summary history id name api")
+_ROLES = vocabulary("from to source destination dest target new old origin parent primary default current")
+_STOPS = vocabulary("by for from to with in on of and or at as via using into that which")
+_FILLERS = vocabulary("a an the all your one single new specific given available existing multiple list")
 
 
 _CACHED = 65_536  # names and keys remembered by each pure function of one
@@ -72,8 +94,12 @@ class Act(NamedTuple):
 
 def parse_act(tool: Tool) -> Act:
     """Verb and noun from the tool's name; the noun from the first words of its description where the name has none."""
-    verb, words = _split_verb(identifier_words(tool.name))
+    named = identifier_words(tool.name)
+    verb, words = _split_verb(named)
     nouns = _noun_forms(words)
+    if verb and not words:  # `orders-list`, `spotify_tracks_search`
+        server = set(identifier_words(tool.server))
+        nouns = _noun_forms([word for word in named[:-1] if word not in server])
     if not nouns or not verb:
         described_verb, described = _split_verb(identifier_words(tool.description[:120]))
         verb = verb or ("get" if described_verb == "return" else described_verb)
@@ -85,8 +111,9 @@ def entity_key(words: Sequence[str]) -> str:
     """One key for all spellings of a name: `orderIds`, `order_id` and `Order ID` are `order_id`."""
     if not words:
         return ""
-    spelled = [_SPELLINGS.get(word, word) for word in words]
-    return "_".join([*spelled[:-1], singular(spelled[-1]) if spelled[-1] != "ids" else "id"])
+    spelled = [_SPELLINGS.get(word, _SHORT_FORMS.get(word, word)) for word in words]
+    last = singular(spelled[-1]) if spelled[-1] != "ids" else "id"
+    return "_".join([*spelled[:-1], _SHORT_FORMS.get(last, last)])
 
 
 @lru_cache(_CACHED)
@@ -109,15 +136,20 @@ def parameter_keys(name: str, act: Act) -> tuple[str, ...]:
         keys.append(entity_key(words[1:]))
     if len(words) > 2 and is_reference(key):
         keys.append(entity_key(words[-2:]))
+    if entity_of(key) in _PEOPLE:
+        keys.append("user_id")
     if len(words) > 1 and words[-1] == "token":
         keys.append("token")  # an access token is what a login calls the token
     keys += [f"{key}_id" for key in keys if len(key) > 2 and names_entity(key)]
     return tuple(key for key in dict.fromkeys(keys) if not _is_generic(key))
 
 
-def own_key(name: str, keys: Sequence[str]) -> tuple[str, ...]:
-    """Those of a parameter's keys that are the thing itself: not `task_id` for a `parent_task_id`."""
-    return tuple(keys[:1]) if _words(name)[:1] and _words(name)[0] in _ROLES else tuple(keys)
+def own_keys(name: str, keys: Sequence[str], act: Act) -> tuple[str, ...]:
+    """Keys of what a tool knows once it is given a parameter: not `task_id` by a `parent_task_id`, but `page_url` by
+    the `url` of `read_page`."""
+    if len(keys) > 1 and (_words(name)[0] in _ROLES or "user_id" in keys[1:]):
+        return tuple(keys[:1])
+    return (*keys, *(f"{noun}_{keys[0]}" for noun in act.nouns if keys[0] in _NATURAL))
 
 
 def field_key(path: str, act: Act) -> str:
@@ -153,9 +185,9 @@ def is_verb(word: str) -> bool:
     return word in _STAGES
 
 
-def is_change(act: Act) -> bool:
-    """Whether the tool changes a thing that it must have been told."""
-    return act.verb in _CHANGING
+def is_told(act: Act) -> bool:
+    """Whether the verb needs a thing that exists: whoever updates or downloads it must have been told which."""
+    return act.verb in _TOLD
 
 
 @lru_cache(_CACHED)
@@ -198,16 +230,17 @@ def _split_verb(words: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _noun_forms(words: Sequence[str]) -> tuple[str, ...]:
-    """`["user", "order", "by", "id"]` → ("user_order", "order"): up to three words before a preposition."""
+    """`["user", "order", "by", "id"]` → ("user_order", "order"): the last three words before a preposition."""
     noun: list[str] = []
     for word in words:
         if word in _STOPS:
             break
         if word not in _FILLERS:
-            noun.append(singular(word))
+            noun.append(_SHORT_FORMS.get(singular(word), singular(word)))
+    plain = noun[-1:] if noun[-1:] and noun[-1] in _PLAIN else []
     while noun and noun[-1] in _DULL:
         noun.pop()
-    noun = noun[:3]
+    noun = noun[-3:] or plain
     return tuple(dict.fromkeys("_".join(noun[start:]) for start in range(len(noun))))
 
 

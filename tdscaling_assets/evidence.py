@@ -66,9 +66,10 @@ def can_flow(offer: Offer, need: Input, taker: Act) -> bool:
 
 
 def can_cross(offer: Offer) -> bool:
-    """Whether other servers may want the output: it means the same everywhere, and its tool looks things up."""
+    """Whether other servers may want the output: it means the same everywhere, a schema says that it is there, and
+    its tool looks things up."""
     reads = offer.act.stage in (FIND, GET) and not offer.passed_on
-    return reads and is_natural(offer.give.key) and (bool(offer.give.kind) or offer.act.stage == FIND)
+    return reads and bool(offer.give.kind) and is_natural(offer.give.key)
 
 
 def weigh(offer: Offer, need: Input, taker: Act) -> float:

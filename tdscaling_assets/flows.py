@@ -19,14 +19,15 @@ from tdscaling_assets.entities import (
     is_reference,
     names_entity,
     parameter_keys,
+    vocabulary,
 )
 from tdscaling_assets.junk import find_junk
 from tdscaling_assets.schema import Tool
 from tdscaling_assets.shapes import leaves, reference_type, text_pattern
 from tdscaling_assets.text import identifier_words, singular
 
-_RETURNS = re.compile(r"\breturn(?:s|ing)?\b([^.:;\n]*)", re.IGNORECASE)
-_CLAUSE_END = frozenset("by for from given based using matching per filtered in within where when if".split())
+_RETURNS = re.compile(r"\breturn(?:s|ing)?\b:?\s*([^.\n]*)", re.IGNORECASE)
+_CLAUSE_END = vocabulary("by for from given based using matching per filtered where when if")
 _READ = 2_000  # characters of a description
 _BY_SCHEMA, _BY_LIST, _BY_NOUN, _BY_SHORT_NOUN, _BY_WORDS = 1.0, 0.8, 0.8, 0.6, 0.5  # sureness
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from heapq import nsmallest
 from typing import NamedTuple
 
-from tdscaling_assets.entities import Act, is_change, own_key, parse_act
+from tdscaling_assets.entities import FIND, Act, is_told, own_keys, parse_act
 from tdscaling_assets.evidence import Catalog, Offer, can_cross, can_flow, describe, is_telling, make_offer, weigh
 from tdscaling_assets.flows import Input, Output, find_inputs, find_outputs
 from tdscaling_assets.schema import CODE_TOOL, Tool, ToolEdge
@@ -118,15 +118,17 @@ def _rarity(tools: int, inputs: Sequence[Input], outputs: Sequence[Output]) -> d
 
 
 def _given(inputs: Sequence[Input], outputs: Sequence[Output], acts: Mapping[str, Act]) -> frozenset[tuple[str, str]]:
-    """(tool, key) of what a tool must be given: by its required parameters, and, where nothing says what it returns,
-    because it changes the thing."""
-    required = {(need.tool.tool_id, key) for need in inputs if need.required for key in own_key(need.name, need.keys)}
-    changed = {
-        (give.tool.tool_id, give.key)
-        for give in outputs
-        if give.basis in ("noun", "short_noun") and is_change(acts[give.tool.tool_id])
-    }
-    return frozenset(required | changed)
+    """(tool, key) of what a tool is given: by its required parameters; where nothing says what it returns, also by
+    optional ones, unless it searches, and because its verb needs the thing."""
+    told: set[tuple[str, str]] = set()
+    for need in inputs:
+        act = acts[need.tool.tool_id]
+        if need.required or (need.tool.output_schema is None and act.stage != FIND):
+            told.update((need.tool.tool_id, key) for key in own_keys(need.name, need.keys, act))
+    for give in outputs:
+        if give.basis in ("noun", "short_noun") and is_told(acts[give.tool.tool_id]):
+            told.add((give.tool.tool_id, give.key))
+    return frozenset(told)
 
 
 def _index(outputs: Sequence[Output], catalog: Catalog) -> Index:

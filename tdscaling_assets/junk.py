@@ -7,14 +7,14 @@ definition.
 
 from collections.abc import Sequence
 
-from tdscaling_assets.entities import is_verb
+from tdscaling_assets.entities import is_verb, vocabulary
 from tdscaling_assets.schema import Tool
 from tdscaling_assets.text import identifier_words
 
-_WORDS = frozenset(
+_WORDS = vocabulary(
     "a an the all if it you your we know true false null none and or not no yes by for from to with in on of at as via "
     "is are be this that which when use used using returns return required optional default args arg arguments "
-    "parameters parameter param params keyword example examples usage note notes input output".split()
+    "parameters parameter param params keyword example examples usage note notes input output"
 )
 
 
@@ -26,13 +26,16 @@ def find_junk(tools: Sequence[Tool]) -> dict[str, frozenset[str]]:
 
 
 def _junk(tool: Tool, names: set[str]) -> frozenset[str]:
-    """Words that are plainly none; where there is one, also every plain word that the tool's own text holds."""
+    """Words that are plainly none. Among words of a sentence every single word is one; beside the name of a tool,
+    every single word of the tool's own text."""
     doubtful = _doubtful(tool)
-    junk = {name for name in doubtful if _is_word(name) or _is_tool(name, tool, names)}
-    if junk:
-        text = set(identifier_words(f"{tool.name} {tool.description}"))
-        junk |= {name for name in doubtful if len(words := identifier_words(name)) == 1 and text.issuperset(words)}
-    return frozenset(junk)
+    words = {name for name in doubtful if _is_word(name)}
+    tools = {name for name in doubtful if _is_tool(name, tool, names)}
+    single = {name for name in doubtful if len(identifier_words(name)) == 1}
+    if words:
+        return frozenset(words | tools | single)
+    text = set(identifier_words(f"{tool.name} {tool.description}")) if tools else set()
+    return frozenset(tools | {name for name in single if name.lower() in text})
 
 
 def _doubtful(tool: Tool) -> list[str]:
