@@ -60,7 +60,7 @@ def can_flow(offer: Offer, need: Input, taker: Act) -> bool:
     if give.kind:
         wanted = need.kind
         return wanted in ("any", "array", give.kind) or (give.kind, wanted) == ("integer", "number")
-    if offer.passed_on and not (offer.act.stage == GET and taker.stage in (CHANGE, END)):
+    if offer.passed_on and not (offer.act.stage == GET and taker.stage in (CHANGE, END) and _is_about(give.key, taker)):
         return False  # who looks a thing up may go on to change it; else nobody asks a tool for what he told it
     return give.basis != "short_noun" or not _differ(entity_of(give.key), offer.act, taker)
 

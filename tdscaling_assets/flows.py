@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from pydantic import JsonValue
+
 from tdscaling_assets.entities import (
     END,
     Act,
@@ -28,6 +30,8 @@ from tdscaling_assets.text import identifier_words, singular
 
 _RETURNS = re.compile(r"\breturn(?:s|ing)?\b:?\s*([^.\n]*)", re.IGNORECASE)
 _CLAUSE_END = vocabulary("by for from given based using matching per filtered where when if")
+_ID_OF = re.compile(r"^(?:the )?(\w+) ids?\b|\bids? of (?:the |an? )?(\w+)", re.IGNORECASE)
+_ADJECTIVES = vocabulary("unique specific numeric string immutable valid internal public each this that all new own")
 _READ = 2_000  # characters of a description
 _BY_SCHEMA, _BY_LIST, _BY_NOUN, _BY_SHORT_NOUN, _BY_WORDS = 1.0, 0.8, 0.8, 0.6, 0.5  # sureness
 
@@ -88,10 +92,20 @@ def _inputs(tool: Tool, act: Act, junk: frozenset[str]) -> Iterator[Input]:
     properties, required = root.get("properties"), root.get("required")
     needed = required if isinstance(required, list) else []
     for name, schema in sorted(properties.items()) if isinstance(properties, dict) else ():
-        keys = parameter_keys(name, act) if name not in junk else ()
+        keys = parameter_keys(name, _act_on(name, schema, act)) if name not in junk else ()
         kind = reference_type(root, schema) if keys else ""
         if kind:
             yield Input(tool, name, keys, kind, name in needed, text_pattern(root, schema))
+
+
+def _act_on(name: str, schema: JsonValue, act: Act) -> Act:
+    """The act with the noun that a bare `id` is described by ("Group ID"), where the tool's name says another."""
+    text = schema.get("description") if isinstance(schema, dict) and name.lower() in ("id", "ids") else None
+    found = _ID_OF.search(text[:200]) if isinstance(text, str) else None
+    noun = entity_key([(found[1] or found[2]).lower()]) if found else ""
+    if not noun or noun in _ADJECTIVES or any(noun in form.split("_") for form in act.nouns):
+        return act
+    return act._replace(nouns=(noun,))
 
 
 def _schema_outputs(tool: Tool, act: Act) -> Iterator[Output]:
