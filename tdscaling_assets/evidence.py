@@ -9,10 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tdscaling_assets.entities import CHANGE, END, FIND, GET, Act, entity_of, is_natural, is_reference
+from tdscaling_assets.entities import Act, entity_of, is_natural, is_reference
 from tdscaling_assets.flows import Input, Output
+from tdscaling_assets.vocabulary import CHANGE, END, FIND, GET
 
 _TELLING = re.compile(r"\^?[A-Za-z]{2,}")  # a pattern that starts with letters of its own names one kind of thing
+_NUMBER = re.compile(r"\d+\.\d+")
 
 Factor = tuple[str, float]  # what was found, and what the weight is multiplied by
 
@@ -91,11 +93,14 @@ def describe(offer: Offer, need: Input, taker: Act, rarity: float) -> str:
 
 
 def weight_of(evidence: str) -> float:
-    """The weight that an evidence text adds up to."""
-    (rarity,) = re.findall(r" idf=([\d.]+)", evidence)
+    """The weight that an evidence text adds up to. Raises ValueError for a text that names no `idf=`."""
+    rarity, *factors = evidence.partition(" idf=")[2].split(" ")
+    if not rarity:
+        raise ValueError(f"no idf= in {evidence!r}: not the evidence of an edge")
     weight = float(rarity)
-    for factor in re.findall(r"×([\d.]+)(?= |$)", evidence):
-        weight *= float(factor)
+    for factor in factors:
+        _, mark, value = factor.rpartition("×")
+        weight *= float(value) if mark and _NUMBER.fullmatch(value) else 1.0
     return round(weight, 4)
 
 

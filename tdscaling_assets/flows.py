@@ -12,21 +12,12 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from tdscaling_assets.entities import (
-    END,
-    Act,
-    entity_key,
-    entity_of,
-    field_key,
-    is_reference,
-    names_entity,
-    parameter_keys,
-    vocabulary,
-)
+from tdscaling_assets.entities import Act, entity_key, entity_of, field_key, is_reference, names_entity, parameter_keys
 from tdscaling_assets.junk import find_junk
 from tdscaling_assets.schema import Tool
 from tdscaling_assets.shapes import leaves, reference_type, text_pattern
 from tdscaling_assets.text import identifier_words, singular
+from tdscaling_assets.vocabulary import END, vocabulary
 
 _RETURNS = re.compile(r"\breturn(?:s|ing)?\b:?\s*([^.\n]*)", re.IGNORECASE)
 _CLAUSE_END = vocabulary("by for from given based using matching per filtered where when if")
@@ -127,9 +118,9 @@ def _guessed_outputs(tool: Tool, act: Act, by_entity: Mapping[str, Sequence[str]
     found: dict[str, tuple[float, str]] = {}
     if act.stage is not None:
         for position, noun in enumerate(act.nouns):
-            basis = (_BY_SHORT_NOUN, "short_noun") if position else (_BY_NOUN, "noun")
+            by_noun = (_BY_SHORT_NOUN, "short_noun") if position else (_BY_NOUN, "noun")
             for key in by_entity.get(noun, ()):
-                found.setdefault(key, basis)
+                found.setdefault(key, by_noun)
     for clause in _RETURNS.findall(tool.description[:_READ]):
         words = _until_preposition(identifier_words(clause))
         for size in (2, 1):

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from heapq import nsmallest
 from typing import NamedTuple
 
-from tdscaling_assets.entities import FIND, Act, is_told, own_keys, parse_act
+from tdscaling_assets.entities import Act, is_told, own_keys, parse_act
 from tdscaling_assets.evidence import Catalog, Offer, can_cross, can_flow, describe, is_telling, make_offer, weigh
 from tdscaling_assets.flows import Input, Output, find_inputs, find_outputs
 from tdscaling_assets.schema import CODE_TOOL, Tool, ToolEdge
+from tdscaling_assets.vocabulary import FIND
 
 PRODUCERS_PER_PARAMETER = 6  # best producers of the same server that one parameter keeps
 FOREIGN_PRODUCERS = 1  # and of other servers

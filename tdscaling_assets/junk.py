@@ -7,9 +7,10 @@ definition.
 
 from collections.abc import Sequence
 
-from tdscaling_assets.entities import is_verb, vocabulary
+from tdscaling_assets.entities import is_verb
 from tdscaling_assets.schema import Tool
 from tdscaling_assets.text import identifier_words
+from tdscaling_assets.vocabulary import vocabulary
 
 _WORDS = vocabulary(
     "a an the all if it you your we know true false null none and or not no yes by for from to with in on of at as via "
