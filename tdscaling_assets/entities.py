@@ -100,7 +100,7 @@ def own_keys(name: str, keys: Sequence[str], act: Act) -> tuple[str, ...]:
     the `url` of `read_page`."""
     if len(keys) > 1 and (_words(name)[0] in ROLES or "user_id" in keys[1:]):
         return tuple(keys[:1])
-    return (*keys, *(f"{noun}_{keys[0]}" for noun in act.nouns if keys[0] in NATURAL))
+    return (*keys, *(f"{noun}_{keys[0]}" for noun in act.nouns if keys[0] in IDENTIFIERS))
 
 
 def field_key(path: str, act: Act) -> str:

@@ -59,6 +59,8 @@ def can_flow(offer: Offer, need: Input, taker: Act) -> bool:
     give = offer.give
     if give.pattern and need.pattern and give.pattern != need.pattern:
         return False  # an invoice number is no order number, whatever both are called
+    if (give.tool.server, give.tool.name) == (need.tool.server, need.tool.name):
+        return False  # one tool, listed twice
     if give.kind:
         wanted = need.kind
         return wanted in ("any", "array", give.kind) or (give.kind, wanted) == ("integer", "number")

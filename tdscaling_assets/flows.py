@@ -17,7 +17,7 @@ from tdscaling_assets.junk import find_junk
 from tdscaling_assets.schema import Tool
 from tdscaling_assets.shapes import leaves, reference_type, text_pattern
 from tdscaling_assets.text import identifier_words, singular
-from tdscaling_assets.vocabulary import END, vocabulary
+from tdscaling_assets.vocabulary import CHANGE, CREATE, END, vocabulary
 
 _RETURNS = re.compile(r"\breturn(?:s|ing)?\b:?\s*([^.\n]*)", re.IGNORECASE)
 _CLAUSE_END = vocabulary("by for from given based using matching per filtered where when if")
@@ -84,6 +84,8 @@ def _inputs(tool: Tool, act: Act, junk: frozenset[str]) -> Iterator[Input]:
     needed = required if isinstance(required, list) else []
     for name, schema in sorted(properties.items()) if isinstance(properties, dict) else ():
         keys = parameter_keys(name, _act_on(name, schema, act)) if name not in junk else ()
+        if keys and name not in needed and act.stage in (CREATE, CHANGE) and not is_reference(keys[0]):
+            continue  # the new name of a thing is made up, not looked up
         kind = reference_type(root, schema) if keys else ""
         if kind:
             yield Input(tool, name, keys, kind, name in needed, text_pattern(root, schema))
@@ -94,7 +96,7 @@ def _act_on(name: str, schema: JsonValue, act: Act) -> Act:
     text = schema.get("description") if isinstance(schema, dict) and name.lower() in ("id", "ids") else None
     found = _ID_OF.search(text[:200]) if isinstance(text, str) else None
     noun = entity_key([(found[1] or found[2]).lower()]) if found else ""
-    if not noun or noun in _ADJECTIVES or any(noun in form.split("_") for form in act.nouns):
+    if not noun or noun in _ADJECTIVES or noun in act.nouns:
         return act
     return act._replace(nouns=(noun,))
 

@@ -159,6 +159,16 @@ def test_a_bare_id_is_of_what_its_description_says() -> None:
     assert [one.keys for one in inputs(tool("set_picture", takes))] == [("group_id",)]
 
 
+def test_a_bare_id_of_a_described_owner_is_no_id_of_what_is_owned() -> None:
+    takes = things(id={"type": "string", "description": "Channel id or invite code"})
+    assert [one.keys for one in inputs(tool("list_channel_messages", takes))] == [("channel_id",)]
+
+
+def test_the_new_name_of_a_thing_is_not_looked_up() -> None:
+    assert inputs(tool("update_order", things(name=TEXT))) == []
+    assert inputs(tool("get_order", things(name=TEXT)))
+
+
 def test_junk_of_a_crawled_schema_wants_nothing() -> None:
     takes = things(Cancel=TEXT, order=TEXT, order_id=TEXT, cancel_order=TEXT)
     assert [one.name for one in inputs(tool("cancel_order", takes))] == ["order_id"]

@@ -199,6 +199,11 @@ def test_without_a_schema_who_looks_a_thing_up_may_go_on_to_change_it() -> None:
     assert (edge.producer_id, "passed_on×0.5" in edge.evidence) == ("shop__get_order", True)
 
 
+def test_a_tool_that_is_listed_twice_feeds_itself_nothing() -> None:
+    again = GET.model_copy(update={"tool_id": "shop__get_order_2"})
+    assert edges(GET, again) == []
+
+
 def test_two_kinds_of_one_thing_are_not_one() -> None:
     give, need = tool("list_mysql_instances"), tool("stop_postgres_instance", {"instance_id": TEXT})
     assert edges(give, need) == []
