@@ -85,7 +85,7 @@ def rename_things(tools: Sequence[Tool], number: int, rng: random.Random) -> lis
     inputs = find_inputs(tools, {tool.tool_id: parse_act(tool) for tool in tools})
     words = sorted({word for need in inputs for word in entity_of(need.keys[0]).split("_") if len(word) > 3})
     names = {word: _invent(rng) for word in words}
-    pattern = re.compile("|".join(sorted(names, key=len, reverse=True)) or "$^", re.IGNORECASE)
+    pattern = re.compile("|".join(sorted(names, key=len, reverse=True)) or "(?!)", re.IGNORECASE)
 
     def rename(text: str) -> str:
         return pattern.sub(lambda found: _in_case(found[0], names[found[0].lower()]), text)

@@ -64,7 +64,9 @@ GENERIC = vocabulary(
 )
 MEASURES = vocabulary("at minute second hour day week month date time cent amount limit count size price total percent")
 WRAPPERS = vocabulary("item result data record entry response value node row object list payload output")
-DULL = WRAPPERS | vocabulary("info information detail tool text content status all summary history id name api")
+DULL = (WRAPPERS - {"node", "row"}) | vocabulary(
+    "info information detail tool text content status all history id name api"
+)
 ROLES = vocabulary("from to source destination dest target new old origin parent primary default current")
 STOPS = vocabulary("by for from to with in on of and or at as via using into that which")
 FILLERS = vocabulary("a an the all your one single new specific given available existing multiple list")
