@@ -44,17 +44,19 @@ class Act(NamedTuple):
 
 
 def parse_act(tool: Tool) -> Act:
-    """Verb and noun from the tool's name; the noun from the first words of its description where the name has none."""
+    """Verb and noun from the tool's name; where no noun follows the verb, also from its description's first words."""
     named = identifier_words(tool.name)
     verb, words = _split_verb(named)
     nouns = _noun_forms(words)
     if verb and not words:  # `orders-list`, `spotify_tracks_search`
         server = set(identifier_words(tool.server))
         nouns = _noun_forms([word for word in named[:-1] if word not in server])
-    if not nouns or not verb:
+    last = bool(verb) and not words
+    if last or not nouns or not verb:
         described_verb, described = _split_verb(identifier_words(tool.description[:120]))
         verb = verb or ("get" if described_verb == "return" else described_verb)
-        nouns = nouns or _noun_forms(described)
+        more = _noun_forms(described) if last or not nouns else ()
+        nouns = tuple(dict.fromkeys((*nouns, *more)))
     return Act(verb, nouns, STAGES.get(verb))
 
 
