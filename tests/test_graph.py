@@ -230,3 +230,9 @@ def test_the_evidence_adds_up_to_the_weight() -> None:
     assert {edge.evidence: edge.weight for edge in found} == pytest.approx(
         {edge.evidence: weight_of(edge.evidence) for edge in found}, abs=1e-4
     )
+
+
+def test_who_updates_a_thing_was_told_it_even_where_no_parameter_says_so() -> None:
+    ship = tool("ship", {"order_id": TEXT})
+    assert edges(tool("update_order"), ship) == []
+    assert edges(tool("create_order"), ship)
