@@ -2,9 +2,12 @@
 
     schema.py      every record that crosses a stage        errors.py   the failure tree
     settings.py    every tunable, one sentence each         text.py     normalise, n-grams
+    vocabulary.py  words by which tools are compared        shapes.py   JSON Schema → types, patterns, fields
     entities.py    names and words → entity keys and acts
+    junk.py        Tools → parameters that are none
     speech.py      what an assistant says → confirm, clarify, decline or answer
     flows.py       Tools → their typed inputs and outputs
+    evidence.py    output, input → what speaks for a flow; its weight
     measures.py    one conversation → reasoning-mode labels, action complexity
     paths.py       JSON value and dotted path → value
     examples.py    JSON Schema → a plausible value
@@ -30,6 +33,7 @@
     commands/      what a command does beyond one call of the core
     cli.py         `tds`
 
-A floor imports only from the floors below it: shell → stages → storage, llm, sandbox, services → prompts, measures,
-flows, paths, examples, code_tasks → entities, speech → text → settings → schema → errors. `lint-imports` enforces it.
+A floor imports only from the floors below it: shell → stages → storage, llm, sandbox, services → evidence → prompts,
+measures, flows, paths, examples, code_tasks → junk → entities, speech, shapes → text, vocabulary → settings → schema →
+errors. `lint-imports` enforces it.
 """

@@ -9,6 +9,7 @@ from tdscaling_assets.entities import (
     field_key,
     is_natural,
     is_reference,
+    own_keys,
     parameter_keys,
     parse_act,
 )
@@ -42,7 +43,9 @@ def act(name: str, description: str = "") -> Act:
     [
         ("cancelOrder", "cancel", ("order",)),
         ("get_user_orders_by_id", "get", ("user_order", "order")),
-        ("orders-list", "list", ()),
+        ("orders-list", "list", ("order",)),
+        ("get_repository", "get", ("repo",)),
+        ("get_user_shipping_address_book", "get", ("shipping_address_book", "address_book", "book")),
         ("lists_all_projects", "list", ("project",)),
         ("get_order_details", "get", ("order",)),
     ],
@@ -103,6 +106,8 @@ def test_who_creates_a_thing_chooses_its_name() -> None:
     [
         ("from_account_id", ("from_account_id", "account_id")),
         ("to_account", ("to_account", "account", "to_account_id", "account_id")),
+        ("assignee_id", ("assignee_id", "user_id")),
+        ("access_token", ("access_token", "token")),
         ("parent_work_order_id", ("parent_work_order_id", "work_order_id", "order_id")),
     ],
 )
@@ -128,3 +133,9 @@ def test_the_entity_of_a_key_is_what_it_refers_to() -> None:
 def test_a_name_is_no_reference_and_an_email_is_one_everywhere() -> None:
     assert [is_reference(key) for key in ("order_id", "owner_email", "order_name")] == [True, True, False]
     assert [is_natural(key) for key in ("order_id", "owner_email", "order_name")] == [False, True, False]
+
+
+def test_a_parameter_tells_a_tool_the_thing_itself_but_not_by_its_role() -> None:
+    page = Act("read", ("page",), 2)
+    assert own_keys("parent_task_id", ("parent_task_id", "task_id"), page) == ("parent_task_id",)
+    assert own_keys("url", ("url",), page) == ("url", "page_url")

@@ -126,5 +126,49 @@ def test_a_tool_that_ends_a_thing_gives_no_reference_to_it() -> None:
 
 
 def test_a_tool_does_not_return_what_it_was_given() -> None:
-    echo = tool("lookup", things(order_id=TEXT), description="Looks it up. Returns the order id.")
+    echo = tool("peek", things(order_id=TEXT), description="Peeks. Returns the order id.")
     assert outputs(echo) == []
+
+
+def test_what_is_looked_up_by_is_not_returned() -> None:
+    ship = tool("ship", things(order_id=TEXT, customer_id=TEXT))
+    words = tool("peek", description="Returns the order id for a customer id.")
+    assert [one.key for one in outputs(ship, words)] == ["order_id"]
+
+
+def test_a_list_of_texts_called_after_a_thing_may_hold_its_identifiers() -> None:
+    orders: JsonObject = {"type": "array", "items": TEXT}
+    assert ("order_id", "orders[]", "string") in given(things(orders=orders))
+
+
+@pytest.mark.parametrize(
+    "schema", [{"$ref": "#/$defs/Key"}, {"anyOf": [{"$ref": "#/$defs/Key"}, {"type": "null"}]}], ids=["ref", "branch"]
+)
+def test_a_parameter_behind_a_reference_counts(schema: JsonObject) -> None:
+    takes: JsonObject = {**things(order_id=schema), "$defs": {"Key": {"type": "string", "pattern": "^ORD-"}}}
+    assert [(one.kind, one.pattern) for one in inputs(tool("ship", takes))] == [("string", "^ORD-")]
+
+
+def test_a_choice_behind_a_reference_wants_nothing() -> None:
+    takes: JsonObject = {**things(order_id={"$ref": "#/$defs/Key"}), "$defs": {"Key": {"enum": ["a", "b"]}}}
+    assert inputs(tool("ship", takes)) == []
+
+
+def test_a_bare_id_is_of_what_its_description_says() -> None:
+    takes = things(id={"type": "string", "description": "Group ID"})
+    assert [one.keys for one in inputs(tool("set_picture", takes))] == [("group_id",)]
+
+
+def test_a_bare_id_of_a_described_owner_is_no_id_of_what_is_owned() -> None:
+    takes = things(id={"type": "string", "description": "Channel id or invite code"})
+    assert [one.keys for one in inputs(tool("list_channel_messages", takes))] == [("channel_id",)]
+
+
+def test_the_new_name_of_a_thing_is_not_looked_up() -> None:
+    assert inputs(tool("update_order", things(name=TEXT))) == []
+    assert inputs(tool("get_order", things(name=TEXT)))
+
+
+def test_junk_of_a_crawled_schema_wants_nothing() -> None:
+    takes = things(Cancel=TEXT, order=TEXT, order_id=TEXT, cancel_order=TEXT)
+    assert [one.name for one in inputs(tool("cancel_order", takes))] == ["order_id"]
