@@ -23,7 +23,7 @@ from tdscaling_assets.schema import (
 from tdscaling_assets.settings import CacWeights
 
 WEIGHTS = CacWeights()
-LEAST_APPLIED = 12
+LEAST_APPLIED = 15
 """Children per operator below which a property over them would say little."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tdscaling_assets.blueprints.library import Library, purpose
+from tdscaling_assets.blueprints.library import Library, required, purpose
 from tdscaling_assets.blueprints.rehearsal import Rehearsal
 from tdscaling_assets.blueprints.validation import find_fault
 from tdscaling_assets.schema import Binding, Blueprint, Step, Turn
@@ -19,6 +19,7 @@ def sound(parents: list[Rehearsal]) -> Blueprint:
         if len(parent.blueprint.steps) >= 2
         and any(binding.kind == "user" for binding in parent.blueprint.steps[0].arguments.values())
         and any(binding.step == "s1" for binding in parent.blueprint.steps[1].arguments.values())
+        and required(library.tools[parent.blueprint.steps[1].tool_id])
     )
 
 
