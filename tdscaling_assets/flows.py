@@ -73,11 +73,36 @@ def _inputs(tool: Tool, act: Act) -> Iterator[Input]:
     properties = tool.input_schema.get("properties")
     required = tool.input_schema.get("required")
     needed = required if isinstance(required, list) else []
-    for name, schema in sorted(properties.items()) if isinstance(properties, dict) else ():
+    for name, reference in sorted(properties.items()) if isinstance(properties, dict) else ():
+        schema = _whole(tool.input_schema, reference)
         kind = _input_kind(schema)
         keys = parameter_keys(name, act) if kind else ()
         if keys:
             yield Input(tool, name, keys, kind, name in needed, _pattern(schema))
+
+
+def _whole(root: JsonObject, schema: JsonValue, depth: int = 0) -> JsonValue:
+    """The schema with its `$ref` followed, `allOf` taken in, and the first choice that is not null of `anyOf`, `oneOf`;
+    what stands beside these holds, too."""
+    if not isinstance(schema, dict) or depth > _DEPTH:
+        return schema
+    whole = {key: value for key, value in schema.items() if key not in ("$ref", "allOf", "anyOf", "oneOf")}
+    parts = [_dereference(root, schema)] if "$ref" in schema else []
+    choices = [_listed(schema.get(word)) for word in ("anyOf", "oneOf")]
+    parts += _listed(schema.get("allOf"))
+    parts += [part for some in choices for part in [one for one in some if not _is_null(one)][:1]]
+    for part in parts:
+        inner = _whole(root, part, depth + 1)
+        whole = inner | whole if isinstance(inner, dict) else whole
+    return whole
+
+
+def _is_null(schema: JsonValue) -> bool:
+    return isinstance(schema, dict) and schema.get("type") == "null"
+
+
+def _listed(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
 
 
 def _input_kind(schema: JsonValue) -> str:

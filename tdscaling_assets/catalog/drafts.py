@@ -1,4 +1,4 @@
-"""A JSON Schema of any draft from 04 on in, the same in draft 2020-12 out, so that everything downstream sees one draft.
+"""A JSON Schema of any draft from 04 on in, the same in draft 2020-12 out, so that all stages see one draft.
 
 By the release notes of the drafts (https://json-schema.org/specification): `definitions` became `$defs`, an array of
 `items` `prefixItems` (and `additionalItems` `items`), `dependencies` `dependentRequired` and `dependentSchemas`, a
@@ -28,7 +28,9 @@ _SINGLE = (
     "unevaluatedProperties",
     "contentSchema",
 )
-_BESIDE_REF = ("title", "description", "default", "examples", "$comment", "deprecated", "readOnly", "writeOnly")
+_BESIDE_REF = frozenset(
+    ("$ref", "$defs", "definitions", "title", "description", "default", "examples", "$comment", "deprecated")
+)
 _OLD = ("draft-04", "draft-06", "draft-07", "draft-03")
 
 
@@ -44,8 +46,7 @@ def _lift(schema: JsonValue, lonely_refs: bool) -> JsonValue:
     if not isinstance(schema, dict):
         return schema
     if lonely_refs and isinstance(schema.get("$ref"), str):
-        definitions = {key: schema[key] for key in ("definitions", "$defs") if key in schema}
-        schema = {key: schema[key] for key in ("$ref", *_BESIDE_REF) if key in schema} | definitions
+        schema = {key: value for key, value in schema.items() if key in _BESIDE_REF}
     new: JsonObject = {}
     for key, value in schema.items():
         if key == "$schema":
@@ -76,7 +77,9 @@ def _keyword(schema: JsonObject, key: str, value: JsonValue, lonely: bool) -> It
     elif key == "dependencies" and isinstance(value, dict):
         lists: JsonObject = {name: part for name, part in value.items() if isinstance(part, list)}
         schemas: JsonObject = {name: _lift(part, lonely) for name, part in value.items() if name not in lists}
-        yield from ((word, part) for word, part in (("dependentRequired", lists), ("dependentSchemas", schemas)) if part)
+        yield from (
+            (word, part) for word, part in (("dependentRequired", lists), ("dependentSchemas", schemas)) if part
+        )
     elif key == "$recursiveRef":
         yield "$ref", value
     elif key == "$recursiveAnchor":

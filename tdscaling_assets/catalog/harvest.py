@@ -133,7 +133,9 @@ def _labels(sources: Sequence[Source]) -> list[str]:
     for source in sources:
         label = "builtin"
         if not isinstance(source, BuiltinSource):
-            label = f"mcp_config:{source.mcp_config.name}" if isinstance(source, McpSource) else f"file:{source.file.name}"
+            label = (
+                f"mcp_config:{source.mcp_config.name}" if isinstance(source, McpSource) else f"file:{source.file.name}"
+            )
         seen[label] += 1
         labels.append(label if seen[label] == 1 else f"{label}#{seen[label]}")
     return labels

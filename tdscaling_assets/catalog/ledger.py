@@ -79,9 +79,7 @@ class Ledger:
         for tool, raw, mark in self._pending:
             heirs = unclaimed[tool.server, tool.name]
             heirs.sort(key=lambda old: (_likeness(tool, old), old.tool_id))
-            tool_id = (
-                heirs.pop(0).tool_id if heirs else free_id(tool.server, tool.name, tool.content_hash, taken)
-            )
+            tool_id = heirs.pop(0).tool_id if heirs else free_id(tool.server, tool.name, tool.content_hash, taken)
             taken.add(tool_id)
             self.tools[tool_id] = tool.model_copy(update={"tool_id": tool_id})
             self._read[tool_id, tool.content_hash] = (raw, mark)

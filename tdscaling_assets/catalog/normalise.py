@@ -6,6 +6,7 @@ what 17,578 real tools have (20 levels, 630 properties, 53 kB).
 
 import hashlib
 import json
+import re
 
 from pydantic import JsonValue
 
@@ -23,9 +24,12 @@ DEPTH_LIMIT = 40  # levels of objects and lists in one record
 PROPERTY_LIMIT = 1_000  # named properties in one record, at all levels
 
 _SAYS_NOTHING = frozenset(
-    "a api action call cmd command default do endpoint execute fn func function handle handler invoke main method my"
-    " new operation process request run test tmp tool undefined unknown untitled".split()
+    identifier_words(
+        "api action call cmd command default endpoint execute func function handle handler invoke main method new "
+        "operation process request run test tmp tool undefined unknown untitled"
+    )
 )
+_LABEL = re.compile(r"[\w &/,+()'-]{1,60}")  # what a category may look like: it gets into prompts as a domain
 
 
 class Origin(Record):
@@ -82,7 +86,7 @@ def read_tool(raw: JsonValue, origin: Origin) -> Tool:
         output_schema=outputs,
         read_only=_flag(annotations, "readOnlyHint"),
         destructive=_flag(annotations, "destructiveHint"),
-        domain=origin.domain or _text(record, "category") or _text(record, "domain") or "unknown",
+        domain=origin.domain or _label(record, "category") or _label(record, "domain") or "unknown",
         source=origin.source,
         executor=origin.executor,
         content_hash=digest(name, description, inputs, outputs, annotations),
@@ -123,6 +127,11 @@ def _body(raw: JsonObject) -> JsonObject:
 def _text(record: JsonObject, key: str) -> str:
     value = record.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _label(record: JsonObject, key: str) -> str:
+    text = _text(record, key).strip()
+    return text if _LABEL.fullmatch(text) else ""
 
 
 def _flag(record: JsonObject, key: str) -> bool | None:

@@ -1,10 +1,9 @@
-"""What the last harvest left in the lake in, and what the next one needs of it out: tools, records, versions, sources."""
+"""What the last harvest left in the lake in, what the next one needs of it out: tools, records, versions, sources."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tdscaling_assets.schema import RejectedTool, Tool, ToolSource, ToolVersion
+from tdscaling_assets.schema import RejectedTool, Tool, ToolSource
 from tdscaling_assets.storage.lake import Lake
 
 VersionKey = tuple[str, str]
@@ -58,18 +57,3 @@ def read_state(lake: Lake) -> State:
         versions={(tool_id, content): VersionMark(*rest) for tool_id, content, *rest in marks},
         sources={(one.source, one.server): one for one in lake.records("tool_sources", ToolSource)},
     )
-
-
-def ended_versions(lake: Lake, keys: Iterable[VersionKey], seen_at: str) -> list[ToolVersion]:
-    """Those stored versions, marked as last seen then."""
-    wanted = sorted(set(keys))
-    if not wanted:
-        return []
-    ids = {tool_id for tool_id, _ in wanted}
-    versions = lake.records("tool_versions", ToolVersion)
-    chosen = set(wanted)
-    return [
-        one.model_copy(update={"last_seen": seen_at})
-        for one in versions
-        if one.tool_id in ids and (one.tool_id, one.content_hash) in chosen
-    ]
