@@ -59,6 +59,9 @@ def test_parameters_come_by_name_with_their_keys_and_need() -> None:
         ({"type": ["null", "integer"]}, "integer"),
         ({"anyOf": [{"type": "null"}, {"type": "string"}]}, "string"),
         ({"type": "array", "items": TEXT}, "array"),
+        ({"$ref": "#/$defs/id"}, "string"),
+        ({"anyOf": [{"type": "null"}, {"$ref": "#/$defs/id"}]}, "string"),
+        ({"allOf": [{"$ref": "#/$defs/id"}], "description": "Which."}, "string"),
         ({}, "any"),
     ],
 )
