@@ -69,9 +69,10 @@ def catalog() -> None:
     settings = _checked(load_settings(), needs_sources=True)
     from tdscaling_assets.defs.run import open_instance, run_catalog
 
-    run_catalog(open_instance(settings), {})
-    from tdscaling_assets.commands.terminal import catalog_summary
+    recorded = run_catalog(open_instance(settings), {})
+    from tdscaling_assets.commands.terminal import catalog_changes, catalog_summary
 
+    console.print(catalog_changes(recorded), highlight=False, markup=False, soft_wrap=True)
     console.print(catalog_summary(settings), highlight=False, markup=False, soft_wrap=True)
 
 

@@ -60,7 +60,11 @@ def digest(*parts: object) -> str:
 
 class Tool(Record):
     """One callable tool. `tool_id` is unique and legal for function calling (`^[A-Za-z0-9_-]{1,64}$`);
-    `name` is what its server calls it."""
+    `name` is what its server calls it. `content_hash` names what the tool says and takes.
+
+    `canonical_id` is the tool that this one copies, exactly or nearly; null when it is itself canonical. `present` is
+    false once its source no longer has it.
+    """
 
     tool_id: str
     server: str
@@ -75,6 +79,35 @@ class Tool(Record):
     source: str
     executor: Executor
     content_hash: str
+    canonical_id: str | None = None
+    present: bool = True
+
+
+class ToolVersion(Record):
+    """A tool as it was: the whole Tool (with the links it had when last written), and its raw record as JSON text.
+
+    `record_hash` names the record, its origin and the rules that read it. Times are UTC in ISO 8601: the harvests that
+    first found it, and that first missed it or found it changed (null while it is current).
+    """
+
+    tool_id: str
+    content_hash: str
+    definition: JsonObject
+    raw: str
+    record_hash: str
+    first_seen: str
+    last_seen: str | None = None
+
+
+class ToolSource(Record):
+    """What one file or server gave at the last harvest: its content's digest, its records (kept or rejected), and why
+    it gave none ("" when it answered)."""
+
+    source: str
+    server: str
+    content_hash: str
+    entries: int
+    failure: str = ""
 
 
 class RejectedTool(Record):

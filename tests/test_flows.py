@@ -59,11 +59,15 @@ def test_parameters_come_by_name_with_their_keys_and_need() -> None:
         ({"type": ["null", "integer"]}, "integer"),
         ({"anyOf": [{"type": "null"}, {"type": "string"}]}, "string"),
         ({"type": "array", "items": TEXT}, "array"),
+        ({"$ref": "#/$defs/id"}, "string"),
+        ({"anyOf": [{"type": "null"}, {"$ref": "#/$defs/id"}]}, "string"),
+        ({"allOf": [{"$ref": "#/$defs/id"}], "description": "Which."}, "string"),
         ({}, "any"),
     ],
 )
 def test_the_type_is_the_first_that_is_not_null(schema: JsonObject, kind: str) -> None:
-    assert [one.kind for one in inputs(tool("ship", things(order_id=schema)))] == [kind]
+    takes: JsonObject = {**things(order_id=schema), "$defs": {"id": TEXT}}
+    assert [one.kind for one in inputs(tool("ship", takes))] == [kind]
 
 
 @pytest.mark.parametrize(

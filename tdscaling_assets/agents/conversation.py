@@ -197,6 +197,7 @@ def _trajectory(conversation: Conversation, failure: Failure | None) -> Trajecto
         versions={
             **{f"prompt_{role}": version for role, version in prompt_versions().items()},
             "sandbox": stage.sandbox.name if stage.sandbox else "none",
+            **{f"tool:{tool_id}": stage.tools[tool_id].content_hash for tool_id in blueprint.tool_ids},
         },
     )
 

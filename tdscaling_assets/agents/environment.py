@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from tdscaling_assets.agents.usage import add_usage
 from tdscaling_assets.errors import ModelError, SandboxError
 from tdscaling_assets.llm.protocol import ChatModel, ChatRequest
-from tdscaling_assets.prompts import render, with_guidance
+from tdscaling_assets.prompts import as_data, render, with_guidance
 from tdscaling_assets.sandbox.protocol import ExecResult, Sandbox
 from tdscaling_assets.schema import JsonObject, Message, Record, Tool, ToolCall, Usage, parse_object
 from tdscaling_assets.services.world import Errand, World
@@ -86,11 +86,11 @@ class Environment:
             "arguments": arguments,
             "output_schema": schema,
         }
-        system = render("environment", output_schema=json.dumps(schema) if schema else "")
+        system = render("environment", output_schema=as_data(schema) if schema else "")
         earlier = [message.content for message in history if message.role == "tool"]
         messages: tuple[JsonObject, ...] = (
             {"role": "system", "content": with_guidance(system, hint)},
-            {"role": "user", "content": json.dumps({"earlier_observations": earlier, "arguments": arguments})},
+            {"role": "user", "content": as_data({"earlier_observations": [*earlier], "arguments": arguments})},
         )
         for attempt in range(ATTEMPTS):
             reply = await self._simulator.complete(

@@ -1,20 +1,28 @@
-"""Settings in, the whole catalog out: every source read, every record kept or rejected, and the counts add up."""
+"""Settings and the last harvest in, the whole catalog out: every record kept or rejected, and the counts add up.
+
+Read → normalise, reusing what did not change → link duplicates → mark what is gone. An unchanged file is not parsed.
+"""
 
 import asyncio
+import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import JsonValue
 
+from tdscaling_assets.catalog.duplicates import link_copies
 from tdscaling_assets.catalog.files import read_api_document, read_tool_file
+from tdscaling_assets.catalog.ledger import EMPTY, Ledger
 from tdscaling_assets.catalog.mcp import list_server_tools
 from tdscaling_assets.catalog.mcp_config import McpServer, RefusedServer, read_mcp_config
-from tdscaling_assets.catalog.normalise import Normaliser, Origin
+from tdscaling_assets.catalog.normalise import RULES, Origin
 from tdscaling_assets.catalog.openapi import Operation, list_operations, server_name
 from tdscaling_assets.catalog.sources import BuiltinSource, FileSource, McpSource, OpenapiSource, Source, read_sources
+from tdscaling_assets.catalog.state import State, VersionKey
 from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.sandbox.protocol import ExecResult
-from tdscaling_assets.schema import CODE_TOOL, JsonObject, Record, RejectedTool, Tool, digest
+from tdscaling_assets.schema import CODE_TOOL, JsonObject, Record, RejectedTool, Tool, ToolSource, ToolVersion, digest
 from tdscaling_assets.services.server import build_server
 from tdscaling_assets.services.spec import ServiceSpec, load_services
 from tdscaling_assets.settings import Settings, environment
@@ -23,48 +31,126 @@ _BUILTIN_TIMEOUT = 30.0  # seconds; in memory, so only a defect takes that long
 
 
 class Catalog(Record):
-    """`entries` counts what the sources held; it equals the tools kept plus those rejected."""
+    """`entries` counts what the sources held; it equals the present tools plus the rejected records.
+
+    `tools` are sorted by id and hold those that are gone, too. `versions` are to be written, `ended` are stored
+    versions that are no longer current; `fresh` are the ids of tools that were read anew.
+    """
 
     entries: int
     tools: tuple[Tool, ...]
     rejected: tuple[RejectedTool, ...]
+    sources: tuple[ToolSource, ...] = ()
+    versions: tuple[ToolVersion, ...] = ()
+    ended: tuple[VersionKey, ...] = ()
+    fresh: frozenset[str] = frozenset()
 
 
 class Listing(Record):
-    """What one server or file gave: raw records, those it refused itself, or the reason why it gave none."""
+    """What one server or file gave: raw records, those it refused itself, or the reason why it gave none.
+
+    `content_hash` names the content of a file, "" for a server. `unread` when it is as it was or did not answer: its
+    tools stay.
+    """
 
     origin: Origin
     records: tuple[JsonValue, ...] = ()
     refused: tuple[Operation, ...] = ()
     failure: str = ""
+    content_hash: str = ""
+    unread: bool = False
 
 
-def build_catalog(settings: Settings) -> Catalog:
+def build_catalog(settings: Settings, state: State = EMPTY, seen_at: str = "") -> Catalog:
     """`harvest`, for callers without an event loop."""
-    return asyncio.run(harvest(settings))
+    built: list[Catalog] = []
+
+    async def build() -> None:  # not as a result: asyncio.run prints that into a message, thousands of tools long
+        built.append(await harvest(settings, state, seen_at))
+
+    asyncio.run(build())
+    return built[0]
 
 
-async def harvest(settings: Settings) -> Catalog:
-    """All tools of all sources, sorted by id, and the code tool. Raises ConfigError for a wrong sources file.
+async def harvest(settings: Settings, state: State = EMPTY, seen_at: str = "") -> Catalog:
+    """All tools of all sources and the code tool, given what the last harvest left; `seen_at` is now, in ISO 8601.
 
-    A server that fails is one rejected entry; the rest goes on.
+    A server that fails is one rejected entry, its last known tools stay, and the rest goes on. Raises ConfigError for
+    a wrong sources file.
     """
     sources = read_sources(settings.sources)
-    listings = [listing for source in sources for listing in await _list_source(source, settings)]
-    normaliser = Normaliser()
-    entries = 0
-    for listing in listings:
-        for record in listing.records:
-            entries += 1
-            normaliser.add(record, listing.origin)
-        for operation in listing.refused:
-            entries += 1
-            normaliser.reject(operation.record, listing.origin, operation.reason)
-        if listing.failure:
-            entries += 1
-            normaliser.reject(None, listing.origin, listing.failure)
-    tools = sorted([*normaliser.tools, code_tool()], key=lambda tool: tool.tool_id)
-    return Catalog(entries=entries + 1, tools=tuple(tools), rejected=tuple(normaliser.rejected))
+    listings = [
+        listing
+        for source, label in zip(sources, _labels(sources), strict=True)
+        for listing in await _list_source(source, label, settings, state)
+    ]
+    ledger = Ledger(state)
+    read = tuple(_take(ledger, listing, state) for listing in listings)
+    ledger.add_own(code_tool())
+    ledger.settle()
+    tools = sorted(ledger.tools.values(), key=lambda tool: tool.tool_id)
+    if tools != [*state.tools.values()]:
+        tools = link_copies(tools)
+    ledger.tools = {tool.tool_id: tool for tool in tools}
+    return Catalog(
+        entries=sum(source.entries for source in read) + 1,
+        tools=tuple(tools),
+        rejected=tuple(ledger.rejected),
+        sources=read,
+        versions=ledger.versions(seen_at),
+        ended=ledger.ended(),
+        fresh=ledger.fresh,
+    )
+
+
+def _take(ledger: Ledger, listing: Listing, state: State) -> ToolSource:
+    """Enter the listing in the ledger; what to remember of its source."""
+    origin, entries = listing.origin, len(listing.records) + len(listing.refused)
+    old = state.sources.get((origin.source, origin.server))
+    if listing.unread:
+        kept = state.owned(origin.source, None if origin.read_server else origin.server)
+        ledger.keep(kept)
+        entries = len(kept)
+        if old is not None and not listing.failure:
+            ledger.rejected += [one for one in state.rejected if one.source == origin.source]
+            entries = old.entries
+    for record in listing.records:
+        ledger.add(record, origin)
+    for operation in listing.refused:
+        ledger.reject(operation.record, origin, operation.reason)
+    if listing.failure:
+        ledger.reject(None, origin, listing.failure)
+        entries += 1
+    return ToolSource(
+        source=origin.source,
+        server=origin.server,
+        content_hash=listing.content_hash,
+        entries=entries,
+        failure=listing.failure,
+    )
+
+
+def _labels(sources: Sequence[Source]) -> list[str]:
+    """What stored tools call each source: kind and file name, with a number where two are alike."""
+    seen: Counter[str] = Counter()
+    labels: list[str] = []
+    for source in sources:
+        label = _label(source)
+        seen[label] += 1
+        labels.append(label if seen[label] == 1 else f"{label}#{seen[label]}")
+    return labels
+
+
+def _label(source: Source) -> str:
+    match source:
+        case BuiltinSource():
+            return "builtin"
+        case McpSource():
+            return f"mcp_config:{source.mcp_config.name}"
+        case OpenapiSource():
+            return f"openapi:{source.openapi.name}"
+        case FileSource():
+            return f"file:{source.file.name}"
 
 
 def code_tool() -> Tool:
@@ -96,70 +182,73 @@ def code_tool() -> Tool:
     )
 
 
-async def _list_source(source: Source, settings: Settings) -> Sequence[Listing]:
+async def _list_source(source: Source, label: str, settings: Settings, state: State) -> Sequence[Listing]:
     if isinstance(source, BuiltinSource):
-        return await _list_builtin(source, settings.seed)
+        return await _list_builtin(source, label, settings.seed)
     if isinstance(source, McpSource):
-        return await _list_mcp(source)
+        return await _list_mcp(source, label)
+    path = source.openapi if isinstance(source, OpenapiSource) else source.file
+    content = _file_hash(path, label, source.domain)
+    old = next((known for known in state.sources.values() if known.source == label), None)
+    if old is not None and old.content_hash == content:
+        origin = Origin(source=label, server=old.server, executor="simulated", domain=source.domain)
+        whole = origin.model_copy(update={"read_server": old.server == _stem(path)})
+        return [Listing(origin=whole, content_hash=content, unread=True)]
     if isinstance(source, OpenapiSource):
-        return [_list_api(read_api_document(source.openapi), source.openapi, source.domain)]
-    return [_list_file(source)]
+        listing = _list_api(read_api_document(path), path, label, source.domain)
+    else:
+        listing = _list_file(source, label)
+    return [listing.model_copy(update={"content_hash": content})]
 
 
-def _list_file(source: FileSource) -> Listing:
+def _list_file(source: FileSource, label: str) -> Listing:
     path = source.file
     content = read_tool_file(path)
     if isinstance(content, dict):
-        return _list_api(content, path, source.domain)
-    origin = Origin(
-        source=f"file:{path.name}", server=_stem(path), executor="simulated", domain=source.domain, read_server=True
-    )
+        return _list_api(content, path, label, source.domain)
+    origin = Origin(source=label, server=_stem(path), executor="simulated", domain=source.domain, read_server=True)
     return Listing(origin=origin, records=tuple(content))
 
 
-def _list_api(document: JsonObject, path: Path, domain: str | None) -> Listing:
+def _list_api(document: JsonObject, path: Path, label: str, domain: str | None) -> Listing:
     operations = list_operations(document)
     return Listing(
-        origin=Origin(
-            source=f"openapi:{path.name}",
-            server=server_name(document, _stem(path)),
-            executor="simulated",
-            domain=domain,
-        ),
+        origin=Origin(source=label, server=server_name(document, _stem(path)), executor="simulated", domain=domain),
         records=tuple(operation.record for operation in operations if not operation.reason),
         refused=tuple(operation for operation in operations if operation.reason),
         failure="" if operations else "the document describes no operations",
     )
 
 
-async def _list_builtin(source: BuiltinSource, seed: int) -> list[Listing]:
+def _file_hash(path: Path, label: str, domain: str | None) -> str:
+    """Names the file's content, where it was found, and the rules that read it."""
+    with path.open("rb") as file:
+        return digest(RULES, label, str(path), domain, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+async def _list_builtin(source: BuiltinSource, label: str, seed: int) -> list[Listing]:
     services = load_services()
     wanted = sorted(services) if source.builtin == "all" else source.builtin
     unknown = [name for name in wanted if name not in services]
     if unknown:
         raise ConfigError(f"there is no built-in service {unknown[0]!r}: choose from {', '.join(sorted(services))}")
-    return [await _list_service(services[name], seed, source.domain) for name in wanted]
+    return [await _list_service(services[name], label, seed, source.domain) for name in wanted]
 
 
-async def _list_service(service: ServiceSpec, seed: int, domain: str | None) -> Listing:
-    origin = Origin(source="builtin", server=service.name, executor="builtin", domain=domain or service.domain)
+async def _list_service(service: ServiceSpec, label: str, seed: int, domain: str | None) -> Listing:
+    origin = Origin(source=label, server=service.name, executor="builtin", domain=domain or service.domain)
     records = await list_server_tools(build_server([service], seed), _BUILTIN_TIMEOUT)
     return Listing(origin=origin, records=tuple(records))
 
 
-async def _list_mcp(source: McpSource) -> list[Listing]:
+async def _list_mcp(source: McpSource, label: str) -> list[Listing]:
     """All servers of a configuration, in at most their time-out × ⌈servers ÷ at_once⌉ and once the time to stop one."""
     turnstile = asyncio.Semaphore(source.at_once)
 
     async def visit(server: McpServer | RefusedServer) -> Listing:
-        origin = Origin(
-            source=f"mcp_config:{source.mcp_config.name}",
-            server=server.name,
-            executor="simulated",
-            domain=source.domain,
-        )
+        origin = Origin(source=label, server=server.name, executor="simulated", domain=source.domain)
         if isinstance(server, RefusedServer):
-            return Listing(origin=origin, failure=server.reason)
+            return Listing(origin=origin, failure=server.reason, unread=True)
         limit = server.timeout or source.timeout
         async with turnstile:
             listing = asyncio.create_task(list_server_tools(server, limit))
@@ -167,7 +256,7 @@ async def _list_mcp(source: McpSource) -> list[Listing]:
         try:
             records = await listing
         except ConfigError as error:
-            return Listing(origin=origin, failure=str(error))
+            return Listing(origin=origin, failure=str(error), unread=True)
         return Listing(origin=origin, records=tuple(records), failure="" if records else "the server lists no tools")
 
     return list(await asyncio.gather(*map(visit, read_mcp_config(source.mcp_config, environment()))))

@@ -1,6 +1,7 @@
-"""Raw tool records in, Tools and RejectedTools out: every record becomes exactly one of the two.
+"""One raw tool record in, one Tool out, or UnusableError that says why it is none.
 
-Accepts MCP tools, OpenAI functions and rows of our own catalog table. Names follow the rule of function-calling APIs.
+Accepts MCP tools, OpenAI functions and rows of our own catalog table. The limits are our own definitions, well above
+what 17,578 real tools have (20 levels, 630 properties, 53 kB).
 """
 
 import hashlib
@@ -9,13 +10,26 @@ import re
 
 from pydantic import JsonValue
 
-from tdscaling_assets.catalog.schemas import schema_fault
-from tdscaling_assets.schema import Executor, JsonObject, Record, RejectedTool, Tool, digest, parse_object
+from tdscaling_assets.catalog.clean import clean_json, json_text
+from tdscaling_assets.catalog.schemas import SchemaFaultError, sound_schema
+from tdscaling_assets.catalog.shapes import measure_json, unwrapped, with_parameters_at_root
+from tdscaling_assets.schema import Executor, JsonObject, Record, Tool, digest, parse_object
+from tdscaling_assets.text import identifier_words
 
-NAME_LIMIT = 64  # characters; the shortest limit among function-calling APIs
+RULES = 1
+"""Raise it when a rule here changes: stored tools are then made anew from their records."""
+
 SIZE_LIMIT = 65_536  # bytes of one record as JSON
-_HASH = 8  # hex digits that tell shortened names apart
-_ILLEGAL = re.compile(r"[^A-Za-z0-9_-]+")
+DEPTH_LIMIT = 40  # levels of objects and lists in one record
+PROPERTY_LIMIT = 1_000  # named properties in one record, at all levels
+
+_SAYS_NOTHING = frozenset(
+    identifier_words(
+        "api action call cmd command default endpoint execute func function handle handler invoke main method new "
+        "operation process request run test tmp tool undefined unknown untitled"
+    )
+)
+_LABEL = re.compile(r"[\w &/,+()'-]{1,60}")  # what a category may look like: it gets into prompts as a domain
 
 
 class Origin(Record):
@@ -29,90 +43,79 @@ class Origin(Record):
 
 
 class UnusableError(ValueError):
-    """Why one record is not a tool."""
+    """Why one record is not a tool: a kind, and after a colon the details."""
 
 
-class Normaliser:
-    """Collects tools with unique ids and content; order matters, the first of two equals is kept."""
-
-    def __init__(self) -> None:
-        self.tools: list[Tool] = []
-        self.rejected: list[RejectedTool] = []
-        self._by_content: dict[str, str] = {}
-        self._ids: set[str] = set()
-
-    def add(self, raw: JsonValue, origin: Origin) -> None:
-        """Take one record: it is a Tool, or a RejectedTool that says why not."""
-        try:
-            tool = self._tool(raw, origin)
-        except UnusableError as error:
-            self.reject(raw, origin, str(error))
-            return
-        self._by_content[tool.content_hash] = tool.tool_id
-        self._ids.add(tool.tool_id)
-        self.tools.append(tool)
-
-    def reject(self, raw: JsonValue, origin: Origin, reason: str) -> None:
-        """Record what cannot be used; `raw` is cut at the size limit."""
-        name = _text(_body(raw), "name") if isinstance(raw, dict) else ""
-        text = json.dumps(raw, ensure_ascii=False)[:SIZE_LIMIT]
-        self.rejected.append(RejectedTool(source=origin.source, name=name or origin.server, raw=text, reason=reason))
-
-    def _tool(self, raw: JsonValue, origin: Origin) -> Tool:
-        if not isinstance(raw, dict):
-            raise UnusableError(f"not an object but {type(raw).__name__}")
-        if (size := len(json.dumps(raw).encode())) > SIZE_LIMIT:
-            raise UnusableError(f"{size} bytes, more than the limit of {SIZE_LIMIT}")
-        body = _body(raw)
-        name = _text(body, "name").strip()
-        if not name:
-            raise UnusableError("no name")
-        description = _text(body, "description").strip()
-        inputs = _input_schema(body)
-        outputs = _schema(body, "outputSchema", "output_schema")
-        annotations = _annotations(body)
-        content_hash = digest(name, description, inputs, outputs, annotations)
-        if content_hash in self._by_content:
-            raise UnusableError(f"duplicate of {self._by_content[content_hash]}")
-        if not description and not inputs.get("properties"):
-            raise UnusableError("no description and no parameters: nothing says what it does")
-        for role, schema in (("input", inputs), ("output", outputs)):
-            if fault := schema_fault(schema or {}):
-                raise UnusableError(f"{role} schema {fault}")
-        server = (_text(raw, "server") if origin.read_server else "") or origin.server
-        return Tool(
-            tool_id=self._free_id(legal_id(server, name), content_hash),
-            server=server,
-            name=name,
-            title=_text(body, "title") or _text(annotations, "title") or None,
-            description=description,
-            input_schema=inputs,
-            output_schema=outputs,
-            read_only=_flag(annotations, "readOnlyHint"),
-            destructive=_flag(annotations, "destructiveHint"),
-            domain=origin.domain or _text(raw, "category") or _text(raw, "domain") or "unknown",
-            source=origin.source,
-            executor=origin.executor,
-            content_hash=content_hash,
-        )
-
-    def _free_id(self, wanted: str, content_hash: str) -> str:
-        if wanted not in self._ids:
-            return wanted
-        return _shorten(wanted, content_hash)
+def record_hash(raw: JsonValue, origin: Origin) -> str:
+    """Names the record, where it was found, and the rules that read it."""
+    found = digest(RULES, origin.model_dump(mode="json"))
+    return hashlib.sha256(f"{found}{json.dumps(raw)}".encode()).hexdigest()[:16]
 
 
-def legal_id(server: str, name: str) -> str:
-    """`server__name` in the characters and length of function-calling APIs; a hash stands for what had to go."""
-    parts = [_ILLEGAL.sub("_", part).strip("_") for part in (server, name)]
-    full = "__".join(part for part in parts if part)
-    if all(parts) and len(full) <= NAME_LIMIT:
-        return full
-    return _shorten(full or "tool", hashlib.sha256(f"{server}\n{name}".encode()).hexdigest())
+def raw_text(raw: JsonValue) -> str:
+    """The record as JSON text, cut at the size limit; one too deep for that is only named."""
+    try:
+        return json_text(raw)[:SIZE_LIMIT]
+    except RecursionError:
+        return '"nested too deep to show"'
 
 
-def _shorten(text: str, full_hash: str) -> str:
-    return f"{text[: NAME_LIMIT - _HASH - 1]}_{full_hash[:_HASH]}"
+def read_tool(raw: JsonValue, origin: Origin) -> Tool:
+    """The tool, with an empty id. Raises UnusableError."""
+    if not isinstance(raw, dict):
+        raise UnusableError(f"not an object: {type(raw).__name__}")
+    record = _cleaned(raw)
+    body = _body(record)
+    name = _text(body, "name").strip()
+    if not name:
+        raise UnusableError("no name")
+    description = _text(body, "description").strip()
+    inputs = _input_schema(body)
+    outputs = _sound("output", _schema(body, "outputSchema", "output_schema"))
+    annotations = _annotations(body)
+    if not description and not (inputs.get("properties") and tells_something(name)):
+        raise UnusableError("nothing says what it does: no description, and no parameters under a telling name")
+    server = (_text(record, "server").strip() if origin.read_server else "") or origin.server
+    return Tool(
+        tool_id="",
+        server=server,
+        name=name,
+        title=_text(body, "title") or _text(annotations, "title") or None,
+        description=description,
+        input_schema=inputs,
+        output_schema=outputs,
+        read_only=_flag(annotations, "readOnlyHint"),
+        destructive=_flag(annotations, "destructiveHint"),
+        domain=origin.domain or _label(record, "category") or _label(record, "domain") or "unknown",
+        source=origin.source,
+        executor=origin.executor,
+        content_hash=digest(name, description, inputs, outputs, annotations),
+    )
+
+
+def tells_something(name: str) -> bool:
+    """Whether a name holds a word of three letters or more besides those that fit any tool (`run`, `tool`, `new`)."""
+    return any(len(word) > 2 and word not in _SAYS_NOTHING and not word.isdigit() for word in identifier_words(name))
+
+
+def _cleaned(raw: JsonObject) -> JsonObject:
+    """The record without what cannot be seen, if its sizes are sane."""
+    levels, properties = measure_json(raw)
+    if levels > DEPTH_LIMIT:
+        raise UnusableError(f"too deep: {levels} levels, more than the limit of {DEPTH_LIMIT}")
+    try:
+        text = json.dumps(raw, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise UnusableError("not JSON: holds NaN or an infinite number") from None
+    if (size := len(text.encode("utf-8", "surrogatepass"))) > SIZE_LIMIT:
+        raise UnusableError(f"too large: {size} bytes, more than the limit of {SIZE_LIMIT}")
+    if properties > PROPERTY_LIMIT:
+        raise UnusableError(f"too many properties: {properties}, more than the limit of {PROPERTY_LIMIT}")
+    try:
+        record = clean_json(raw, text)
+    except ValueError as error:
+        raise UnusableError(f"ambiguous names: {error}") from None
+    return record if isinstance(record, dict) else {}
 
 
 def _body(raw: JsonObject) -> JsonObject:
@@ -124,6 +127,11 @@ def _body(raw: JsonObject) -> JsonObject:
 def _text(record: JsonObject, key: str) -> str:
     value = record.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _label(record: JsonObject, key: str) -> str:
+    text = _text(record, key).strip()
+    return text if _LABEL.fullmatch(text) else ""
 
 
 def _flag(record: JsonObject, key: str) -> bool | None:
@@ -140,23 +148,32 @@ def _annotations(body: JsonObject) -> JsonObject:
 
 
 def _input_schema(body: JsonObject) -> JsonObject:
-    """The parameters' schema; one that is missing or lacks `type` means an object."""
-    schema = _schema(body, "inputSchema", "input_schema", "parameters") or {}
+    """The parameters' schema; one that is missing or lacks `type` means an object, `true` an object without a word."""
+    schema = unwrapped(_schema(body, "inputSchema", "input_schema", "parameters") or {})
     kind = schema.get("type", "object")
     if kind != "object":
-        raise UnusableError(f"input schema has type {json.dumps(kind)}, but a tool takes an object")
+        raise UnusableError(f"input schema is no object: it has type {json.dumps(kind)}, but a tool takes an object")
     empty: JsonObject = {"type": "object", "properties": {}}
-    return empty | schema
+    return with_parameters_at_root(_sound("input", empty | schema) or empty)
+
+
+def _sound(role: str, schema: JsonObject | None) -> JsonObject | None:
+    if schema is None:
+        return None
+    try:
+        return sound_schema(schema)
+    except SchemaFaultError as error:
+        raise UnusableError(f"{role} schema {error}") from None
 
 
 def _schema(body: JsonObject, *keys: str) -> JsonObject | None:
-    """The first of the keys that is there; a schema may be an object or the JSON text of one."""
+    """The first of the keys that is there; a schema may be an object, `true`, or the JSON text of an object."""
     for key in keys:
         value = body.get(key)
-        if value is None or value == "":
+        if value is None or value == "" or value is True:
             continue
         schema = parse_object(value) if isinstance(value, str) else value
         if not isinstance(schema, dict):
-            raise UnusableError(f"{key} is not a schema object but {json.dumps(value)[:60]}")
+            raise UnusableError(f"not a schema: {key} is {json.dumps(value)[:60]}")
         return schema
     return None

@@ -1,5 +1,7 @@
 """Frames and figures in, tables on a terminal out."""
 
+from collections.abc import Mapping
+
 import polars as pl
 from rich.console import Console
 from rich.table import Table
@@ -51,6 +53,18 @@ def print_batches(settings: Settings, console: Console) -> None:
             *("-" if value is None else f"{value:.2f}" for value in figures),
         )
     console.print(table)
+
+
+def catalog_changes(recorded: Mapping[str, object]) -> str:
+    """What a harvest changed, as its asset recorded it: a line of counts, one of copies, and the reasons of rejects."""
+    changes, reasons = recorded.get("changes"), recorded.get("rejections")
+    counts = ", ".join(f"{n} {name}" for name, n in changes.items()) if isinstance(changes, dict) else "nothing known"
+    names = {"canonical_tools": "canonical", "exact_copies": "exact copies", "near_copies": "near copies"}
+    copies = ", ".join(f"{recorded.get(key, 0)} {name}" for key, name in names.items())
+    lines = [f"Tools: {counts}; {recorded.get('rows_written', 0)} rows written", f"of these {copies}"]
+    if isinstance(reasons, dict):
+        lines += [f"{n:>6} rejected: {reason}" for reason, n in reasons.items()]
+    return "\n".join(lines)
 
 
 def catalog_summary(settings: Settings) -> str:

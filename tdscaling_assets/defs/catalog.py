@@ -1,16 +1,22 @@
 """tool_catalog, tool_graph, business_clusters: what the tools are, how they feed each other, which belong together."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 import polars as pl
 
+from tdscaling_assets.catalog.changes import REASONS_SHOWN, copy_counts, find_changes, rejections_by_reason
 from tdscaling_assets.catalog.harvest import harvest
+from tdscaling_assets.catalog.state import read_state
+from tdscaling_assets.catalog.store import write_catalog
 from tdscaling_assets.clusters import select_clusters
 from tdscaling_assets.defs.system import System
-from tdscaling_assets.defs.tables import picture, store, table_asset
+from tdscaling_assets.defs.tables import PREVIEW_ROWS, picture, preview, store, table_asset
 from tdscaling_assets.graph import build_graph
 from tdscaling_assets.report.flow import coverage_figure
-from tdscaling_assets.schema import Tool, ToolEdge
+from tdscaling_assets.schema import ToolEdge
 from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.queries import canonical_tools
 from tdscaling_assets.storage.rows import to_frame
 
 
@@ -18,26 +24,36 @@ from tdscaling_assets.storage.rows import to_frame
 async def tool_catalog(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """Every tool of every source in `sources.yaml`, normalised; what is not usable is in `rejected_tools` with why."""
     settings = system.settings()
-    catalog = await harvest(settings)
-    frames = {
-        "tool_catalog": to_frame("tool_catalog", catalog.tools),
-        "rejected_tools": to_frame("rejected_tools", catalog.rejected),
-    }
-    counts = {
-        "raw_tools": catalog.entries,
-        "rejected_tools": len(catalog.rejected),
-        "servers": len({tool.server for tool in catalog.tools}),
-        "domains": len({tool.domain for tool in catalog.tools}),
-    }
+    seen_at = datetime.now(UTC).isoformat(timespec="seconds")
     with Lake.open(settings) as lake:
-        return store(lake, frames, batch=None, run_id=context.run.run_id, metadata=counts)
+        state = read_state(lake)
+        catalog = await harvest(settings, state, seen_at)
+        update = write_catalog(lake, catalog, seen_at, context.run.run_id)
+    present = [tool for tool in catalog.tools if tool.present]
+    changes = find_changes(state, catalog)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(catalog.tools),
+            "snapshot": update.snapshot,
+            "rows_written": sum(update.rows.values()),
+            "preview": preview(to_frame("tool_catalog", catalog.tools[:PREVIEW_ROWS])),
+            "raw_tools": catalog.entries,
+            "rejected_tools": len(catalog.rejected),
+            "tools": len(present),
+            **copy_counts(catalog),
+            "servers": len({tool.server for tool in present}),
+            "domains": len({tool.domain for tool in present}),
+            "changes": changes.model_dump(),
+            "rejections": dict(rejections_by_reason(catalog)[:REASONS_SHOWN]),
+        }
+    )
 
 
 @table_asset("tool_graph", "networkx", deps=["tool_catalog"])
 def tool_graph(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """Which tool's output can feed which tool's parameter, with the evidence for it."""
     with Lake.open(system.settings()) as lake:
-        tools = lake.records("tool_catalog", Tool)
+        tools = canonical_tools(lake)
         edges = build_graph(tools)
         linked = {end for edge in edges for end in (edge.producer_id, edge.consumer_id)}
         counts = {"tools_with_an_edge": len(linked), "mean_out_degree": len(edges) / max(1, len(tools))}
@@ -50,7 +66,7 @@ def business_clusters(context: dg.AssetExecutionContext, system: System) -> dg.M
     """Sets of 3-12 tools around one business purpose, in greedy maximum-coverage order."""
     settings = system.settings()
     with Lake.open(settings) as lake:
-        tools, edges = lake.records("tool_catalog", Tool), lake.records("tool_graph", ToolEdge)
+        tools, edges = canonical_tools(lake), lake.records("tool_graph", ToolEdge)
         clusters = select_clusters(tools, edges, settings.clusters)
         frame = to_frame("business_clusters", clusters)
         counts = {

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable
 
 import dagster as dg
+import polars as pl
 
 from tdscaling_assets.defs.system import System
 from tdscaling_assets.defs.tables import batches
@@ -26,9 +27,9 @@ def _batch_check(asset: str) -> Callable[[CheckFunction], dg.AssetChecksDefiniti
 
 @dg.asset_check(asset="tool_catalog", name="nothing_dropped")
 def catalog_adds_up(context: dg.AssetCheckExecutionContext, system: System) -> dg.AssetCheckResult:
-    """Tools read = tools kept + tools rejected."""
+    """Tools read = tools kept, copies too, + tools rejected."""
     with Lake.open(system.settings(), read_only=True) as lake:
-        kept = lake.read("tool_catalog", columns=["tool_id"]).height
+        kept = lake.read("tool_catalog", columns=["present"]).filter(pl.col("present")).height
         rejected = lake.read("rejected_tools", columns=["name"]).height
     return _add_up(_recorded(context, "tool_catalog", "raw_tools", None), kept=kept, rejected=rejected)
 

@@ -13,7 +13,7 @@ from tdscaling_assets.report.page import draw_pictures, write_report
 from tdscaling_assets.schema import MetricRow, Trajectory, Verdict
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.queries import plan_of
+from tdscaling_assets.storage.queries import count_canonical_tools, plan_of
 from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.summaries import (
     batches_until,
@@ -66,7 +66,7 @@ def measure_batch(lake: Lake, batch: str, settings: Settings) -> tuple[list[Metr
                 "resamples": settings.bootstrap,
                 "seed": settings.seed,
                 "cac_target": plan.cac_target if plan else None,
-                "tools": lake.read("tool_catalog", columns=["tool_id"]).height,
+                "tools": count_canonical_tools(lake),
                 "clusters": lake.read("business_clusters", columns=["cluster_id"]).height,
                 "generated": chosen.height,
                 "kept": chosen["kept"].sum(),
@@ -100,6 +100,6 @@ def read_report(lake: Lake, settings: Settings) -> ReportData:
         models=models,
         simulated=is_simulated(models),
         snapshot=lake.snapshot(),
-        total_tools=lake.read("tool_catalog", columns=["tool_id"]).height,
+        total_tools=count_canonical_tools(lake),
         total_edges=edges,
     )

@@ -55,9 +55,12 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
 
 @instance_errors()
-def run_catalog(instance: dg.DagsterInstance, overrides: Overrides) -> None:
-    """Materialize tool_catalog, tool_graph and business_clusters."""
+def run_catalog(instance: dg.DagsterInstance, overrides: Overrides) -> Mapping[str, object]:
+    """Materialize tool_catalog, tool_graph and business_clusters; what the first recorded of itself."""
     _run("catalog", instance, None, overrides)
+    event = instance.get_latest_materialization_event(dg.AssetKey("tool_catalog"))
+    made = event.asset_materialization if event else None
+    return {name: value.value for name, value in made.metadata.items()} if made else {}
 
 
 @instance_errors()

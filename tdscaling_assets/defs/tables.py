@@ -1,5 +1,7 @@
 """What every table asset has in common: its definition's facts, and the metadata of a materialization."""
 
+import html
+import re
 from collections.abc import Callable, Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import Any
@@ -18,6 +20,9 @@ GROUP = "tdscaling"
 """One group, so that the UI opens on the whole graph."""
 PREVIEW_ROWS = 5
 PREVIEW_WIDTH = 60
+_MARKUP = re.compile(
+    r"[\\`*_\[\]!|~#:]"
+)  # with & < > as entities: no emphasis, links, images, cells, or bare addresses
 
 batches = dg.DynamicPartitionsDefinition(name="batch")
 """One partition per batch, keyed `r01-b01`."""
@@ -76,5 +81,7 @@ def picture(figure: Figure, name: str) -> dg.MarkdownMetadataValue:
 
 
 def _cell(value: object) -> str:
-    text = str(value).replace("|", "\\|").replace("\n", " ")
-    return text if len(text) <= PREVIEW_WIDTH else text[: PREVIEW_WIDTH - 1] + "…"
+    """The value as text of a Markdown table: nothing of it is rendered, neither Markdown nor HTML."""
+    text = " ".join(str(value).split())
+    text = text if len(text) <= PREVIEW_WIDTH else text[: PREVIEW_WIDTH - 1] + "…"
+    return _MARKUP.sub(r"\\\g<0>", html.escape(text, quote=False))

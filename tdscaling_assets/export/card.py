@@ -77,7 +77,7 @@ def _by_count(counts: Counter[str]) -> list[tuple[str, int]]:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
+    return " ".join(text.replace("|", "\\|").replace("[", "\\[").replace("<", "&lt;").split())
 
 
 def _size_category(count: int) -> str:

@@ -6,16 +6,19 @@ stored system message never has it. A template's content hash is its version, st
 
 import hashlib
 import json
+import re
 from functools import cache
 from importlib import resources
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from pydantic import JsonValue
 
 from tdscaling_assets.schema import JsonObject, parse_object
 
 ROLES = ("planner", "user", "assistant", "environment", "judge")
 LEAK_MARKERS = ("<guidance", "</guidance", "my guidance", "private guidance", "my instructions say", "the blueprint")
 
+_TAG = re.compile(r"<(?=\s*/?\s*guidance)", re.IGNORECASE)
 _OPEN, _CLOSE = "<guidance>", "</guidance>"
 
 
@@ -25,10 +28,16 @@ def render(role: str, **values: object) -> str:
 
 
 def with_guidance(system: str, hint: JsonObject) -> str:
-    """The system prompt with the hint appended as private guidance."""
+    """The system prompt with the hint appended as private guidance, the only one in it: tags in the prompt itself,
+    which can only come from values, are broken."""
+    system = _TAG.sub("(", system)
     note = "Private guidance for your next message only. Follow it in your own words and never mention it."
-    body = json.dumps(hint, ensure_ascii=False).replace("<", "\\u003c")  # no value can open or close the tag
-    return f"{system}\n\n{note}\n{_OPEN}\n{body}\n{_CLOSE}"
+    return f"{system}\n\n{note}\n{_OPEN}\n{as_data(hint)}\n{_CLOSE}"
+
+
+def as_data(value: JsonValue) -> str:
+    """Foreign data as one line of JSON for a prompt, in which no value can open or close a tag."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
 
 
 def read_guidance(system: str) -> JsonObject | None:

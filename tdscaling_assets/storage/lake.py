@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import duckdb
 import polars as pl
@@ -27,7 +27,7 @@ from tdscaling_assets.storage.attach import (
 from tdscaling_assets.storage.migrate import check_version, migrate
 from tdscaling_assets.storage.rows import frame_schema, from_frame
 from tdscaling_assets.storage.tables import Table, find_table
-from tdscaling_assets.storage.transact import current_snapshot, fetch, retry, transact, write_lock
+from tdscaling_assets.storage.transact import current_snapshot, fetch, retry, scalar, transact, write_lock
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -37,6 +37,13 @@ _MAINTENANCE = {  # CALL, because as part of a SELECT these report their work wi
     "expired_snapshots": "CALL ducklake_expire_snapshots('lake', older_than => now() - INTERVAL 7 DAY)",
     "deleted_files": "CALL ducklake_cleanup_old_files('lake', older_than => now() - INTERVAL 1 DAY)",
 }
+
+
+class Update(NamedTuple):
+    """A snapshot that holds what was to be stored, and by table how many rows it took to get there."""
+
+    snapshot: int
+    rows: dict[str, int]
 
 
 class Lake:
@@ -93,6 +100,26 @@ class Lake:
             write_lock(self._connection, self._settings),
         ):
             return transact(self._connection, message, replace)
+
+    def update(self, frames: Mapping[str, pl.DataFrame], *, message: str, partial: Iterable[str] = ()) -> Update:
+        """Make whole tables equal to the frames, touching only rows that differ, in one transaction.
+
+        Of tables named in `partial` the frame holds only some rows: those with other keys stay. Where nothing differs
+        nothing is written, and no snapshot made.
+        """
+        checked = {name: _check_frame(find_table(name), frame, None) for name, frame in frames.items()}
+        kept = frozenset(partial)
+        rows: dict[str, int] = {}
+
+        def bring_level() -> None:
+            for name, frame in checked.items():
+                rows[name] = self._bring_level(find_table(name), frame, name in kept)
+
+        with (
+            storage_errors(f"cannot write {', '.join(checked)}", "check the disk and the catalog, then run it again"),
+            write_lock(self._connection, self._settings),
+        ):
+            return Update(transact(self._connection, message, bring_level), rows)
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
         """The result of one SQL statement, with each `?` bound to a parameter."""
@@ -166,6 +193,28 @@ class Lake:
         self._connection.register("incoming_rows", frame)
         try:
             self._connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming_rows")
+        finally:
+            self._connection.unregister("incoming_rows")
+
+    def _bring_level(self, table: Table, frame: pl.DataFrame, partial: bool) -> int:
+        """Delete and insert the rows of those keys whose rows differ; how many rows that were."""
+        key = ", ".join(f'"{name}"' for name in table.key)
+        columns = ", ".join(f'"{name}"' for name in table.columns)
+        old, new = f"SELECT {columns} FROM {table.name}", f"SELECT {columns} FROM incoming_rows"
+        if partial:
+            old += f" WHERE ({key}) IN (SELECT ({key}) FROM incoming_rows)"
+        self._connection.register("incoming_rows", frame)
+        try:
+            self._connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE touched_keys AS SELECT DISTINCT {key} FROM "
+                f"(({new} EXCEPT ALL {old}) UNION ALL ({old} EXCEPT ALL {new}))"
+            )
+            if not scalar(self._connection, "SELECT count(*) FROM touched_keys"):
+                return 0
+            touched = f"({key}) IN (SELECT ({key}) FROM touched_keys)"
+            ((gone,),) = fetch(self._connection, f"DELETE FROM {table.name} WHERE {touched}")
+            self._connection.execute(f"INSERT INTO {table.name} BY NAME SELECT * FROM incoming_rows WHERE {touched}")
+            return max(int(gone), scalar(self._connection, f"SELECT count(*) FROM incoming_rows WHERE {touched}"))
         finally:
             self._connection.unregister("incoming_rows")
 

@@ -17,8 +17,10 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     if version == 0:
         # Inlined rows put nested values and JSON into the catalog, where they do not read back.
         connection.execute("CALL lake.set_option('data_inlining_row_limit', 0)")
+        _apply(connection, MIGRATIONS)  # at once: on a new lake, whose tables are as declared, later ones find nothing
+        return
     for migration in MIGRATIONS[version:]:
-        _apply(connection, migration)
+        _apply(connection, (migration,))
 
 
 def check_version(connection: duckdb.DuckDBPyConnection) -> None:
@@ -43,12 +45,13 @@ def lake_version(connection: duckdb.DuckDBPyConnection) -> int:
     return version
 
 
-def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
+def _apply(connection: duckdb.DuckDBPyConnection, migrations: tuple[Migration, ...]) -> None:
     def work() -> None:
         connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT, description VARCHAR)")
-        for statement in migration.statements:
+        for statement in (statement for migration in migrations for statement in migration.statements):
             connection.execute(statement)
-        row = [migration.version, migration.description]
-        connection.execute("INSERT INTO schema_version VALUES (?, ?)", row)
+        row = [value for migration in migrations for value in (migration.version, migration.description)]
+        connection.execute(f"INSERT INTO schema_version VALUES {', '.join(['(?, ?)'] * len(migrations))}", row)
 
-    transact(connection, f"migration {migration.version}: {migration.description}", work)
+    message = "; ".join(f"migration {migration.version}: {migration.description}" for migration in migrations)
+    transact(connection, message, work)

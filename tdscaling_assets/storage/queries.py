@@ -1,14 +1,54 @@
 """The named reads that stages need; every batch order is numeric, so `r01-b100` follows `r01-b99`."""
 
 import re
+from collections.abc import Iterable
 
 import polars as pl
 
-from tdscaling_assets.schema import Blueprint, RoundPlan, Trajectory
+from tdscaling_assets.schema import Blueprint, RoundPlan, Tool, ToolVersion, Trajectory
 from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.rows import from_frame
 from tdscaling_assets.storage.tables import find_table
 
 _COUNTED = ("blueprints", "rejected_blueprints", "raw_trajectories", "filtered_trajectories")
+
+
+def canonical_tools(lake: Lake) -> list[Tool]:
+    """The tools that graph and clusters are made of, by id: what a source has now, without copies."""
+    return [tool for tool in lake.records("tool_catalog", Tool) if tool.present and tool.canonical_id is None]
+
+
+def count_canonical_tools(lake: Lake) -> int:
+    """How many those are."""
+    count: int = lake.query("SELECT count(*) FROM tool_catalog WHERE present AND canonical_id IS NULL").item()
+    return count
+
+
+def stored_versions(lake: Lake, keys: Iterable[tuple[str, str]]) -> list[ToolVersion]:
+    """The versions of those keys (tool_id, content_hash), by key; keys that are not stored are left out."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return []
+    frame = lake.query(
+        "SELECT v.* FROM tool_versions AS v JOIN (SELECT unnest(?) AS tool_id, unnest(?) AS content_hash) AS k "
+        "USING (tool_id, content_hash) ORDER BY tool_id, content_hash",
+        [[tool_id for tool_id, _ in wanted], [content for _, content in wanted]],
+    )
+    return from_frame(ToolVersion, frame)
+
+
+def tools_used(lake: Lake, trajectory: Trajectory) -> dict[str, Tool]:
+    """The tools that the conversation was offered, as they were then, by id.
+
+    A tool of which the trajectory or the lake has no version (stored before there were any) is the catalog's newest.
+    """
+    used = [(tool_id, trajectory.versions.get(f"tool:{tool_id}", "")) for tool_id in trajectory.tools]
+    found = {one.tool_id: Tool.model_validate(one.definition) for one in stored_versions(lake, used)}
+    if len(found) < len(used):
+        found = {
+            one.tool_id: one for one in lake.records("tool_catalog", Tool) if one.tool_id in trajectory.tools
+        } | found
+    return found
 
 
 def batch_order(batch: str) -> tuple[list[int], str]:

@@ -16,6 +16,8 @@ from tdscaling_assets.schema import (
     RoundPlan,
     Tool,
     ToolEdge,
+    ToolSource,
+    ToolVersion,
     TrainingRow,
     Trajectory,
     Verdict,
@@ -138,6 +140,36 @@ _DECLARED = (
             "source": "VARCHAR",
             "executor": "VARCHAR",
             "content_hash": "VARCHAR",
+            "canonical_id": "VARCHAR",
+            "present": "BOOLEAN",
+        },
+    ),
+    Table(
+        "tool_versions",
+        ToolVersion,
+        batched=False,
+        key=("tool_id", "content_hash"),
+        columns={
+            "tool_id": "VARCHAR",
+            "content_hash": "VARCHAR",
+            "definition": "JSON",
+            "raw": "VARCHAR",
+            "record_hash": "VARCHAR",
+            "first_seen": "VARCHAR",
+            "last_seen": "VARCHAR",
+        },
+    ),
+    Table(
+        "tool_sources",
+        ToolSource,
+        batched=False,
+        key=("source", "server"),
+        columns={
+            "source": "VARCHAR",
+            "server": "VARCHAR",
+            "content_hash": "VARCHAR",
+            "entries": "BIGINT",
+            "failure": "VARCHAR",
         },
     ),
     Table(
@@ -276,10 +308,21 @@ TABLES: dict[str, Table] = {table.name: table for table in _DECLARED}
 
 def _create(table: Table) -> tuple[str, ...]:
     columns = ", ".join(f'"{name}" {kind}' for name, kind in table.columns.items())
-    create = f"CREATE TABLE {table.name} ({columns})"
+    create = f"CREATE TABLE IF NOT EXISTS {table.name} ({columns})"
     return (create, f"ALTER TABLE {table.name} SET PARTITIONED BY (batch)") if table.batched else (create,)
 
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "every table", tuple(statement for table in _DECLARED for statement in _create(table))),
+    Migration(  # on a new lake, whose tables are created as declared above, these change nothing
+        2,
+        "copies of tools, versions and sources",
+        (
+            "ALTER TABLE tool_catalog ADD COLUMN IF NOT EXISTS canonical_id VARCHAR",
+            "ALTER TABLE tool_catalog ADD COLUMN IF NOT EXISTS present BOOLEAN",
+            "UPDATE tool_catalog SET present = true WHERE present IS NULL",
+            *_create(TABLES["tool_versions"]),
+            *_create(TABLES["tool_sources"]),
+        ),
+    ),
 )

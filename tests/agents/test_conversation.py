@@ -139,6 +139,12 @@ def test_a_trajectory_names_the_prompts_and_the_sandbox_it_was_made_with(
     assert stage.sandbox is not None
     assert all(item.versions["sandbox"] == stage.sandbox.name for item in trajectories)
     assert all(len(item.versions["prompt_assistant"]) == 12 for item in trajectories)
+    offered = [
+        (item.versions.get(f"tool:{name}"), stage.tools[name].content_hash)
+        for item in trajectories
+        for name in item.tools
+    ]
+    assert offered and all(stored == wanted for stored, wanted in offered)
 
 
 def test_usage_sums_the_calls_of_every_role(trajectories: list[Trajectory]) -> None:

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from tdscaling_assets.blueprints.library import Library, required, purpose
+from tdscaling_assets.blueprints.library import Library, purpose, required
 from tdscaling_assets.blueprints.rehearsal import Rehearsal
 from tdscaling_assets.blueprints.validation import find_fault
 from tdscaling_assets.schema import Binding, Blueprint, Step, Turn
 
 
 @pytest.fixture(scope="session")
-def sound(parents: list[Rehearsal]) -> Blueprint:
+def sound(parents: list[Rehearsal], library: Library) -> Blueprint:
     """One request of two or more steps, the first of which takes a fact from the user."""
     return next(
         parent.blueprint

@@ -141,7 +141,7 @@ def test_counts_add_up_over_a_mixed_file(tmp_path: Path) -> None:
     tool = {"name": "get_order", "description": "Get an order."}
     (tmp_path / "tools.json").write_text(json.dumps([tool, tool, {"name": ""}, 3]))
     built = catalog(tmp_path, "- file: tools.json\n")
-    assert (built.entries, len(built.tools), len(built.rejected)) == (5, 2, 3)
+    assert (built.entries, len(built.tools), len(built.rejected)) == (5, 3, 2)
 
 
 def test_an_unknown_service_is_refused_with_those_there_are(tmp_path: Path) -> None:
@@ -155,4 +155,5 @@ def test_six_thousand_live_tools_become_a_catalog(tmp_path: Path) -> None:
     assert built.entries == 6045
     assert built.entries == len(built.tools) + len(built.rejected)
     assert len({tool.tool_id for tool in built.tools}) == len(built.tools)
-    assert sum(rejected.reason.startswith("duplicate of ") for rejected in built.rejected) > 700
+    assert len(built.rejected) < 100
+    assert sum(tool.canonical_id is not None for tool in built.tools) > 700

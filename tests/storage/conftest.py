@@ -84,6 +84,20 @@ def samples() -> dict[str, list[Record]]:
     return {
         "tool_catalog": [_tool(), _tool(output=False)],
         "rejected_tools": [schema.RejectedTool(source="file:x.json", name="x", raw="{not json", reason="not JSON")],
+        "tool_versions": [
+            schema.ToolVersion(
+                tool_id="shop_ping",
+                content_hash="c0ffee",
+                definition=_tool(output=False).model_dump(mode="json"),
+                raw='{"name": "ping"}',
+                record_hash="beef",
+                first_seen="2026-05-01T00:00:00+00:00",
+                last_seen="2026-05-02T00:00:00+00:00",
+            )
+        ],
+        "tool_sources": [
+            schema.ToolSource(source="mcp_config:mcp.json", server="shop", content_hash="", entries=3, failure="gone")
+        ],
         "tool_graph": [edge],
         "business_clusters": [_cluster(1, (edge,)), _cluster(2, ())],
         "evolution_plan": [_plan()],

@@ -31,6 +31,8 @@ def test_keys_are_columns(table: Table) -> None:
 def test_tables_are_in_data_flow_order() -> None:
     assert list(TABLES) == [
         "tool_catalog",
+        "tool_versions",
+        "tool_sources",
         "rejected_tools",
         "tool_graph",
         "business_clusters",
