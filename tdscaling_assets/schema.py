@@ -60,7 +60,8 @@ def digest(*parts: object) -> str:
 
 class Tool(Record):
     """One callable tool. `tool_id` is unique and legal for function calling (`^[A-Za-z0-9_-]{1,64}$`);
-    `name` is what its server calls it."""
+    `name` is what its server calls it. `domain_confidence`, in (0, 1], is null where the source stated the domain;
+    `category` is what the source calls its kind in free text."""
 
     tool_id: str
     server: str
@@ -75,6 +76,8 @@ class Tool(Record):
     source: str
     executor: Executor
     content_hash: str
+    domain_confidence: float | None = None
+    category: str | None = None
 
 
 class RejectedTool(Record):

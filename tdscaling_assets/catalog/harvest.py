@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from tdscaling_assets.catalog.domains import assign_domains
 from tdscaling_assets.catalog.files import read_tool_file
 from tdscaling_assets.catalog.mcp import McpServer, list_server_tools, read_mcp_config
 from tdscaling_assets.catalog.normalise import Normaliser, Origin
@@ -58,7 +59,7 @@ async def harvest(settings: Settings) -> Catalog:
         if listing.failure:
             entries += 1
             normaliser.reject(None, listing.origin, listing.failure)
-    tools = sorted([*normaliser.tools, code_tool()], key=lambda tool: tool.tool_id)
+    tools = sorted([*assign_domains(normaliser.tools), code_tool()], key=lambda tool: tool.tool_id)
     return Catalog(entries=entries + 1, tools=tuple(tools), rejected=tuple(normaliser.rejected))
 
 

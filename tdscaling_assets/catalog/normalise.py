@@ -10,6 +10,7 @@ import re
 from pydantic import JsonValue
 
 from tdscaling_assets.catalog.schemas import schema_fault
+from tdscaling_assets.catalog.taxonomy import UNKNOWN, load_taxonomy
 from tdscaling_assets.schema import Executor, JsonObject, Record, RejectedTool, Tool, digest, parse_object
 
 NAME_LIMIT = 64  # characters; the shortest limit among function-calling APIs
@@ -90,7 +91,8 @@ class Normaliser:
             output_schema=outputs,
             read_only=_flag(annotations, "readOnlyHint"),
             destructive=_flag(annotations, "destructiveHint"),
-            domain=origin.domain or _text(raw, "category") or _text(raw, "domain") or "unknown",
+            domain=origin.domain or _stated_domain(raw) or UNKNOWN,
+            category=_text(raw, "category") or _text(raw, "domain") or None,
             source=origin.source,
             executor=origin.executor,
             content_hash=content_hash,
@@ -124,6 +126,12 @@ def _body(raw: JsonObject) -> JsonObject:
 def _text(record: JsonObject, key: str) -> str:
     value = record.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _stated_domain(raw: JsonObject) -> str:
+    """The record's own `domain` where it is one of the taxonomy, else ""."""
+    domain = _text(raw, "domain")
+    return domain if domain in load_taxonomy().ids else ""
 
 
 def _flag(record: JsonObject, key: str) -> bool | None:

@@ -138,6 +138,8 @@ _DECLARED = (
             "source": "VARCHAR",
             "executor": "VARCHAR",
             "content_hash": "VARCHAR",
+            "domain_confidence": "DOUBLE",
+            "category": "VARCHAR",
         },
     ),
     Table(
@@ -282,4 +284,12 @@ def _create(table: Table) -> tuple[str, ...]:
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "every table", tuple(statement for table in _DECLARED for statement in _create(table))),
+    Migration(
+        3,
+        "tools say how sure their domain is, and the category that their source gave",
+        (
+            "ALTER TABLE tool_catalog ADD COLUMN IF NOT EXISTS domain_confidence DOUBLE",
+            "ALTER TABLE tool_catalog ADD COLUMN IF NOT EXISTS category VARCHAR",
+        ),
+    ),
 )
