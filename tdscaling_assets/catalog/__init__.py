@@ -2,6 +2,8 @@
 
 sources.py    sources.yaml → source records          files.py      file → raw tools
 mcp.py        MCP server → raw tools                 normalise.py  raw tool → Tool or RejectedTool
+taxonomy.py   business domains            vocabulary.py  their weighted words; a tool's texts → evidence
+domains.py    Tools → Tools with a domain and a confidence
 harvest.py    all of it, and the code tool
 """
 

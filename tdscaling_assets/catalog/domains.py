@@ -21,7 +21,6 @@ _SHARPNESS = 1.5  # of the scores as logits
 _SIBLINGS = 2.0  # weight of the server's mixture against the tool's own evidence
 _SMOOTHING = 0.5  # tools' worth of even mixture that a server starts with
 _CATEGORY = 1.0  # logits that the source's free-text category gives to the domains it may mean
-_TEMPER = 1.0  # flattens the result into a confidence
 
 
 def assign_domains(tools: Sequence[Tool], vectorise: Vectorise | None = None) -> list[Tool]:
@@ -31,7 +30,7 @@ def assign_domains(tools: Sequence[Tool], vectorise: Vectorise | None = None) ->
     """
     taxonomy = load_taxonomy()
     confidences = domain_confidences(tools, taxonomy, vectorise or partial(score, packaged_vocabulary()))
-    best = confidences.argmax(axis=1) if len(tools) else []
+    best = confidences.argmax(axis=1)
     return [
         tool if _is_stated(tool) else _decided(tool, taxonomy.ids[index], float(confidences[row, index]))
         for row, (tool, index) in enumerate(zip(tools, best, strict=True))
@@ -40,13 +39,15 @@ def assign_domains(tools: Sequence[Tool], vectorise: Vectorise | None = None) ->
 
 def domain_confidences(tools: Sequence[Tool], taxonomy: Taxonomy, vectorise: Vectorise) -> Scores:
     """Tools × domains; rows sum to 1."""
+    if not tools:
+        return np.zeros((0, len(taxonomy.ids)))
     own = _softmax(_SHARPNESS * vectorise(tools) + _CATEGORY * _named(tools, taxonomy))
     servers: dict[tuple[str, str], int] = {}
     server = np.array([servers.setdefault((tool.source, tool.server), len(servers)) for tool in tools], dtype=int)
     mixture = np.full((len(servers), len(taxonomy.ids)), _SMOOTHING / len(taxonomy.ids))
     np.add.at(mixture, server, own)
     mixture /= mixture.sum(axis=1, keepdims=True)
-    return _softmax(_TEMPER * (np.log(own + 1e-9) + _SIBLINGS * np.log(mixture[server])))
+    return _softmax(np.log(own + 1e-9) + _SIBLINGS * np.log(mixture[server]))
 
 
 @lru_cache(maxsize=1)

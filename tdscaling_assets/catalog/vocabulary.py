@@ -35,12 +35,20 @@ _TERM_WORDS = 3
 _NAME, _TITLE, _DESCRIPTION, _PARAMETERS, _SERVER = 2.0, 1.0, 1.0, 0.5, 2.5
 _DESCRIPTION_WORDS, _PARAMETER_COUNT = 60, 12
 _STOP = frozenset(
-    "a an the of to in on for and or is are be with by from this that it as at its into using use used if not no can "
-    "will all any your you when which one".split()
+    word
+    for line in (
+        "a an the of to in on for and or is are be with by from this that it as at its into using use used if not no",
+        "can will all any your you when which one do does",
+    )
+    for word in line.split()
 )
 _NEVER_ALONE = frozenset(
-    "server mcp tool api integration get list create update delete add new set make search find manage data current "
-    "name id type value key number text service app user action list content return specific details".split()
+    word
+    for line in (
+        "server mcp tool api integration get list create update delete add new set make search find manage data",
+        "current name id type value key number text service app user action content return specific details",
+    )
+    for word in line.split()
 )
 """Words that say nothing by themselves, only within a longer term."""
 
@@ -59,7 +67,7 @@ def build_vocabulary(taxonomy: Taxonomy, services: Iterable[ServiceSpec]) -> Voc
     weights: dict[str, dict[int, float]] = defaultdict(dict)
     for domain in taxonomy.domains:
         for phrase in (domain.title, *domain.words, *domain.products):
-            _add_phrase(weights, tokens(phrase), position[domain.id])
+            _add_phrase(weights, phrase, position[domain.id])
     use = _service_use(services, position)
     for word, shares in use.items():
         for index, share in shares.items():
@@ -94,15 +102,18 @@ def tokens(text: str) -> list[str]:
     return [_singular(word) for word in identifier_words(text) if word not in _STOP]
 
 
-def _add_phrase(weights: dict[str, dict[int, float]], words: list[str], domain: int) -> None:
-    for term, weight in [*((word, _PART) for word in words if len(words) > 1), (" ".join(words), 1.0)]:
+def _add_phrase(weights: dict[str, dict[int, float]], phrase: str, domain: int) -> None:
+    """The phrase as a term, and its words as parts; a phrase of which one word is left ("on call") is that part."""
+    words = tokens(phrase)
+    whole = _PART if len(words) == 1 < len(phrase.split()) else 1.0
+    for term, weight in [*((word, _PART) for word in words if len(words) > 1), (" ".join(words), whole)]:
         if term and term.count(" ") < _TERM_WORDS and term not in _NEVER_ALONE:
             weights[term][domain] = max(weights[term].get(domain, 0.0), weight)
 
 
 def _weight(term: str, weight: float, by_domain: Mapping[int, float], use: Mapping[str, Mapping[int, float]]) -> float:
     spread = sum(by_domain.values()) + _COMMON * len(use.get(term, ()))
-    return weight / max(spread, weight) ** _SPREAD * (1 + _LENGTH * term.count(" "))
+    return weight / math.pow(max(spread, weight), _SPREAD) * (1 + _LENGTH * term.count(" "))
 
 
 def _service_use(services: Iterable[ServiceSpec], position: Mapping[str, int]) -> dict[str, dict[int, float]]:
@@ -119,10 +130,10 @@ def _service_use(services: Iterable[ServiceSpec], position: Mapping[str, int]) -
     return {word: {domain: n / operations[domain] for domain, n in counts.items()} for word, counts in use.items()}
 
 
-def _term_counts(tool: Tool, terms: Mapping[str, object]) -> Counter[str]:
+def _term_counts(tool: Tool, terms: Mapping[str, object]) -> Mapping[str, float]:
     properties = tool.input_schema.get("properties")
     parameters = " ".join(list(properties)[:_PARAMETER_COUNT]) if isinstance(properties, dict) else ""
-    found: Counter[str] = Counter()
+    found: dict[str, float] = defaultdict(float)
     for factor, words in (
         (_NAME, tokens(tool.name)),
         (_TITLE, tokens(tool.title or "")),

@@ -1,9 +1,13 @@
 """tool_catalog, tool_graph, business_clusters: what the tools are, how they feed each other, which belong together."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import dagster as dg
 import polars as pl
 
 from tdscaling_assets.catalog.harvest import harvest
+from tdscaling_assets.catalog.taxonomy import UNKNOWN
 from tdscaling_assets.clusters import select_clusters
 from tdscaling_assets.defs.system import System
 from tdscaling_assets.defs.tables import picture, store, table_asset
@@ -27,7 +31,7 @@ async def tool_catalog(context: dg.AssetExecutionContext, system: System) -> dg.
         "raw_tools": catalog.entries,
         "rejected_tools": len(catalog.rejected),
         "servers": len({tool.server for tool in catalog.tools}),
-        "domains": len({tool.domain for tool in catalog.tools}),
+        **domain_counts(catalog.tools),
     }
     with Lake.open(settings) as lake:
         return store(lake, frames, batch=None, run_id=context.run.run_id, metadata=counts)
@@ -59,6 +63,19 @@ def business_clusters(context: dg.AssetExecutionContext, system: System) -> dg.M
             "coverage": picture(coverage_figure(frame, len(tools), _pairs(edges)), "Coverage by clusters"),
         }
         return store(lake, {"business_clusters": frame}, batch=None, run_id=context.run.run_id, metadata=counts)
+
+
+def domain_counts(tools: Sequence[Tool]) -> dict[str, int | float | dg.MarkdownMetadataValue]:
+    """How many domains there are, how many tools have none, and the tools of each as a table."""
+    counts = Counter(tool.domain for tool in tools)
+    unknown = counts.pop(UNKNOWN, 0)
+    lines = [f"| {name} | {count} |" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    return {
+        "domains": len(counts),
+        "unknown_domain": unknown,
+        "unknown_domain_share": unknown / max(1, len(tools)),
+        "tools_per_domain": dg.MetadataValue.md("\n".join(["| domain | tools |", "|---|---|", *lines])),
+    }
 
 
 def _pairs(edges: list[ToolEdge]) -> int:

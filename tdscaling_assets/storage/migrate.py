@@ -17,8 +17,9 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     if version == 0:
         # Inlined rows put nested values and JSON into the catalog, where they do not read back.
         connection.execute("CALL lake.set_option('data_inlining_row_limit', 0)")
-    for migration in MIGRATIONS[version:]:
-        _apply(connection, migration)
+    for migration in MIGRATIONS:
+        if migration.version > version:
+            _apply(connection, migration)
 
 
 def check_version(connection: duckdb.DuckDBPyConnection) -> None:

@@ -16,6 +16,7 @@ from tdscaling_assets.storage.attach import connect
 from tdscaling_assets.storage.lake import Lake, execute_read
 from tdscaling_assets.storage.locks import file_lock, postgres_lock
 from tdscaling_assets.storage.rows import to_frame
+from tdscaling_assets.storage.tables import MIGRATIONS
 from tdscaling_assets.storage.transact import retry
 
 WRITER = """
@@ -56,7 +57,9 @@ def write_from_three_processes(settings: Settings) -> None:
     assert sorted(rows.rows()) == sorted((batch, 5, 1) for batch in [*batches, "r09-b01"])
     writes = "SELECT count(*) AS n FROM lake.snapshots() WHERE regexp_full_match(commit_message, '[123]-[0-2]')"
     assert execute_read(settings, writes)["n"].to_list() == [18]
-    assert execute_read(settings, "SELECT version FROM schema_version")["version"].to_list() == [1]
+    assert execute_read(settings, "SELECT version FROM schema_version")["version"].to_list() == [
+        m.version for m in MIGRATIONS
+    ]
 
 
 def read_while_another_process_writes(settings: Settings) -> None:
