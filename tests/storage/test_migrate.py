@@ -60,3 +60,15 @@ def test_a_lake_newer_than_the_code_is_refused(stored: Settings) -> None:
             StorageError, match=f"version 9, newer than this code's {migrate.SCHEMA_VERSION}: upgrade tdscaling"
         ):
             Lake.open(stored, read_only=read_only)
+
+
+def test_a_lake_of_the_first_version_gets_the_columns_of_domains(stored: Settings) -> None:
+    with Lake.open(stored) as lake:
+        for statement in (
+            "ALTER TABLE tool_catalog DROP COLUMN domain_confidence",
+            "ALTER TABLE tool_catalog DROP COLUMN category",
+            "DELETE FROM schema_version WHERE version > 1",
+        ):
+            lake.query(statement)
+    with Lake.open(stored) as lake:
+        assert {"domain_confidence", "category"} <= {*lake.query("DESCRIBE tool_catalog")["column_name"]}
