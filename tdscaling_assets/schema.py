@@ -63,7 +63,8 @@ class Tool(Record):
     `name` is what its server calls it. `content_hash` names what the tool says and takes.
 
     `canonical_id` is the tool that this one copies, exactly or nearly; null when it is itself canonical. `present` is
-    false once its source no longer has it.
+    false once its source no longer has it. `domain_confidence`, in (0, 1], is null where the source stated the domain;
+    `category` is what the source calls its kind in free text.
     """
 
     tool_id: str
@@ -81,6 +82,8 @@ class Tool(Record):
     content_hash: str
     canonical_id: str | None = None
     present: bool = True
+    domain_confidence: float | None = None
+    category: str | None = None
 
 
 class ToolVersion(Record):

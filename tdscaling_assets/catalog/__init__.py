@@ -6,6 +6,8 @@ mcp.py          MCP server → raw tools               secrets.py       text →
 openapi.py      API document → raw tools             api_calls.py     operation → schemas of a call
 api_schemas.py  schemas → self-contained ones        api_keywords.py  one schema → the words of 2020-12
 normalise.py    raw tool → Tool or RejectedTool
+taxonomy.py     business domains                     vocabulary.py    their weighted words; a tool's texts → evidence
+domains.py      Tools → Tools with a domain and a confidence
 harvest.py      all of it, and the code tool
 """
 

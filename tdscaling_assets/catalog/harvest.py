@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from tdscaling_assets.catalog.domains import assign_domains
 from tdscaling_assets.catalog.duplicates import link_copies
 from tdscaling_assets.catalog.files import read_api_document, read_tool_file
 from tdscaling_assets.catalog.ledger import EMPTY, Ledger
@@ -90,7 +91,7 @@ async def harvest(settings: Settings, state: State = EMPTY, seen_at: str = "") -
     ledger.settle()
     tools = sorted(ledger.tools.values(), key=lambda tool: tool.tool_id)
     if tools != [*state.tools.values()]:
-        tools = link_copies(tools)
+        tools = link_copies(assign_domains(tools))
     ledger.tools = {tool.tool_id: tool for tool in tools}
     return Catalog(
         entries=sum(source.entries for source in read) + 1,

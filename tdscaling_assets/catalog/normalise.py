@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from tdscaling_assets.catalog.clean import clean_json, json_text
 from tdscaling_assets.catalog.schemas import SchemaFaultError, sound_schema
 from tdscaling_assets.catalog.shapes import measure_json, unwrapped, with_parameters_at_root
+from tdscaling_assets.catalog.taxonomy import UNKNOWN, load_taxonomy
 from tdscaling_assets.schema import Executor, JsonObject, Record, Tool, digest, parse_object
 from tdscaling_assets.text import identifier_words
 
@@ -86,7 +87,8 @@ def read_tool(raw: JsonValue, origin: Origin) -> Tool:
         output_schema=outputs,
         read_only=_flag(annotations, "readOnlyHint"),
         destructive=_flag(annotations, "destructiveHint"),
-        domain=origin.domain or _label(record, "category") or _label(record, "domain") or "unknown",
+        domain=origin.domain or _stated_domain(record) or UNKNOWN,
+        category=_label(record, "category") or _label(record, "domain") or None,
         source=origin.source,
         executor=origin.executor,
         content_hash=digest(name, description, inputs, outputs, annotations),
@@ -132,6 +134,12 @@ def _text(record: JsonObject, key: str) -> str:
 def _label(record: JsonObject, key: str) -> str:
     text = _text(record, key).strip()
     return text if _LABEL.fullmatch(text) else ""
+
+
+def _stated_domain(record: JsonObject) -> str:
+    """The record's own `domain` where it is one of the taxonomy, else ""."""
+    domain = _text(record, "domain")
+    return domain if domain in load_taxonomy().ids else ""
 
 
 def _flag(record: JsonObject, key: str) -> bool | None:

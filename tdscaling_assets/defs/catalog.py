@@ -1,5 +1,7 @@
 """tool_catalog, tool_graph, business_clusters: what the tools are, how they feed each other, which belong together."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -9,12 +11,13 @@ from tdscaling_assets.catalog.changes import REASONS_SHOWN, copy_counts, find_ch
 from tdscaling_assets.catalog.harvest import harvest
 from tdscaling_assets.catalog.state import read_state
 from tdscaling_assets.catalog.store import write_catalog
+from tdscaling_assets.catalog.taxonomy import UNKNOWN
 from tdscaling_assets.clusters import select_clusters
 from tdscaling_assets.defs.system import System
 from tdscaling_assets.defs.tables import PREVIEW_ROWS, picture, preview, store, table_asset
 from tdscaling_assets.graph import build_graph
 from tdscaling_assets.report.flow import coverage_figure
-from tdscaling_assets.schema import ToolEdge
+from tdscaling_assets.schema import Tool, ToolEdge
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import canonical_tools
 from tdscaling_assets.storage.rows import to_frame
@@ -42,7 +45,7 @@ async def tool_catalog(context: dg.AssetExecutionContext, system: System) -> dg.
             "tools": len(present),
             **copy_counts(catalog),
             "servers": len({tool.server for tool in present}),
-            "domains": len({tool.domain for tool in present}),
+            **domain_counts(present),
             "changes": changes.model_dump(),
             "rejections": dict(rejections_by_reason(catalog)[:REASONS_SHOWN]),
         }
@@ -75,6 +78,19 @@ def business_clusters(context: dg.AssetExecutionContext, system: System) -> dg.M
             "coverage": picture(coverage_figure(frame, len(tools), _pairs(edges)), "Coverage by clusters"),
         }
         return store(lake, {"business_clusters": frame}, batch=None, run_id=context.run.run_id, metadata=counts)
+
+
+def domain_counts(tools: Sequence[Tool]) -> dict[str, int | float | dg.MarkdownMetadataValue]:
+    """How many domains there are, how many tools have none, and the tools of each as a table."""
+    counts = Counter(tool.domain for tool in tools)
+    unknown = counts.pop(UNKNOWN, 0)
+    lines = [f"| {name} | {count} |" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    return {
+        "domains": len(counts),
+        "unknown_domain": unknown,
+        "unknown_domain_share": unknown / max(1, len(tools)),
+        "tools_per_domain": dg.MetadataValue.md("\n".join(["| domain | tools |", "|---|---|", *lines])),
+    }
 
 
 def _pairs(edges: list[ToolEdge]) -> int:

@@ -19,8 +19,9 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("CALL lake.set_option('data_inlining_row_limit', 0)")
         _apply(connection, MIGRATIONS)  # at once: on a new lake, whose tables are as declared, later ones find nothing
         return
-    for migration in MIGRATIONS[version:]:
-        _apply(connection, (migration,))
+    for migration in MIGRATIONS:
+        if migration.version > version:
+            _apply(connection, (migration,))
 
 
 def check_version(connection: duckdb.DuckDBPyConnection) -> None:

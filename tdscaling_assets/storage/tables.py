@@ -142,6 +142,8 @@ _DECLARED = (
             "content_hash": "VARCHAR",
             "canonical_id": "VARCHAR",
             "present": "BOOLEAN",
+            "domain_confidence": "DOUBLE",
+            "category": "VARCHAR",
         },
     ),
     Table(
@@ -323,6 +325,14 @@ MIGRATIONS: tuple[Migration, ...] = (
             "UPDATE tool_catalog SET present = true WHERE present IS NULL",
             *_create(TABLES["tool_versions"]),
             *_create(TABLES["tool_sources"]),
+        ),
+    ),
+    Migration(
+        3,
+        "tools say how sure their domain is, and the category that their source gave",
+        (
+            "ALTER TABLE tool_catalog ADD COLUMN IF NOT EXISTS domain_confidence DOUBLE",
+            "ALTER TABLE tool_catalog ADD COLUMN IF NOT EXISTS category VARCHAR",
         ),
     ),
 )

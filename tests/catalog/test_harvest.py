@@ -120,7 +120,7 @@ def test_the_operations_of_an_api_are_tools_or_rejected(tmp_path: Path, word: st
     built = catalog(tmp_path, f"- {word}: pets.yaml\n")
     assert (built.entries, len(built.tools), len(built.rejected)) == (12, 7, 5)
     tool = next(tool for tool in built.tools if tool.name == "listPets")
-    assert (tool.tool_id, tool.server, tool.domain) == ("pet_shop_v1__listPets", "pet_shop_v1", "pets")
+    assert (tool.tool_id, tool.server, tool.category) == ("pet_shop_v1__listPets", "pet_shop_v1", "pets")
     assert (tool.source, tool.executor, tool.read_only) == (f"{word}:pets.yaml", "simulated", True)
     assert {rejected.name for rejected in built.rejected} == {
         "patchPet",

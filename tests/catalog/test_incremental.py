@@ -24,7 +24,7 @@ def tool(name: str, **changes: JsonValue) -> JsonObject:
 
 def write(home: Path, *records: JsonValue) -> None:
     (home / "tools.json").write_text(json.dumps(records))
-    (home / "sources.yaml").write_text("- file: tools.json\n")
+    (home / "sources.yaml").write_text("- file: tools.json\n  domain: commerce\n")
 
 
 def run(home: Path, seen_at: str) -> tuple[Catalog, State, dict[str, int], int]:

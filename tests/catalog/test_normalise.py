@@ -130,10 +130,15 @@ def test_hints_come_from_the_annotations_and_are_unknown_without_them() -> None:
     assert (kept(raw()).read_only, kept(raw()).destructive) == (None, None)
 
 
-def test_the_domain_of_the_source_wins_over_the_category_of_the_record() -> None:
-    assert kept(raw(category="retail"), ORIGIN.model_copy(update={"domain": "travel"})).domain == "travel"
-    assert kept(raw(category="retail")).domain == "retail"
-    assert kept(raw()).domain == "unknown"
+def test_the_domain_of_the_source_wins_over_the_domain_of_the_record() -> None:
+    assert kept(raw(domain="rail"), ORIGIN.model_copy(update={"domain": "travel"})).domain == "travel"
+    assert kept(raw(domain="rail")).domain == "rail"
+
+
+def test_a_category_or_a_domain_of_no_taxonomy_is_kept_as_the_category() -> None:
+    for record, category in ((raw(category="retail"), "retail"), (raw(domain="trinkets"), "trinkets"), (raw(), None)):
+        tool = kept(record)
+        assert (tool.domain, tool.category) == ("unknown", category)
 
 
 def test_an_openai_function_without_parameters_takes_an_empty_object() -> None:

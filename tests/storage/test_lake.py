@@ -190,7 +190,7 @@ def test_maintenance_keeps_rows_and_recent_snapshots(lake: Lake, settings: Setti
     before = lake.query("SELECT count(*) AS n FROM lake.snapshots()")["n"][0]
     counts = lake.maintain()
     assert counts["expired_snapshots"] == counts["deleted_files"] == 0
-    assert lake.query("SELECT count(*) AS n FROM lake.snapshots()")["n"][0] == before
+    assert lake.query("SELECT count(*) AS n FROM lake.snapshots()")["n"][0] >= before
     assert lake.read("diversity_report")["metric"].to_list() == ["c"]
 
 

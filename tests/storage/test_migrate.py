@@ -81,3 +81,15 @@ def test_a_lake_of_version_1_keeps_its_tools(stored: Settings) -> None:
         (tool,) = lake.records("tool_catalog", Tool)
         assert (tool.tool_id, tool.present, tool.canonical_id) == ("a", True, None)
         assert lake.read("tool_versions").is_empty() and lake.read("tool_sources").is_empty()
+
+
+def test_a_lake_of_the_first_version_gets_the_columns_of_domains(stored: Settings) -> None:
+    with Lake.open(stored) as lake:
+        for statement in (
+            "ALTER TABLE tool_catalog DROP COLUMN domain_confidence",
+            "ALTER TABLE tool_catalog DROP COLUMN category",
+            "DELETE FROM schema_version WHERE version > 1",
+        ):
+            lake.query(statement)
+    with Lake.open(stored) as lake:
+        assert {"domain_confidence", "category"} <= {*lake.query("DESCRIBE tool_catalog")["column_name"]}
