@@ -1,7 +1,5 @@
 """`tds services`: what the built-in services are, and their MCP server with a sandbox for tools that run programs."""
 
-import sys
-
 from pydantic import JsonValue
 from rich.console import Console
 from rich.markup import escape
@@ -47,7 +45,6 @@ def serve_services(name: str, seed: int, settings: Settings, address: tuple[str,
     if address is None:
         serve_stdio(server)
         return
-    print(f"http://{address[0]}:{address[1]}/mcp", file=sys.stderr)
     serve_http(server, *address)
 
 

@@ -8,8 +8,10 @@ import inspect
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from string import Formatter
 from typing import NoReturn
 
+from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
 from tdscaling_assets.errors import SpecError
@@ -37,6 +39,7 @@ from tdscaling_assets.services.grammar import (
     Update,
 )
 from tdscaling_assets.services.programs import PROGRAMS
+from tdscaling_assets.services.schemas import parameter_schema
 from tdscaling_assets.services.seeding import SEED_NAMES
 from tdscaling_assets.services.state import literal_or_expression
 
@@ -79,6 +82,13 @@ class _Checker:
         self.known_entity(entity.each)
         if name in FUNCTIONS:
             self.fail("it is named after a function; choose another name")
+        keyed = bool(entity.table) and entity.key in entity.table[0]
+        if not keyed and not {part[1] for part in Formatter().parse(entity.id)} & {"n", "code"}:
+            self.fail(f"its id {entity.id!r} gives every row the same key; write one such as `ABC-{{n}}`")
+        if entity.table and isinstance(entity.rows, str):
+            self.fail("`rows` of a table is a number of its rows, not an expression")
+        if entity.table and isinstance(entity.rows, int) and entity.rows > len(entity.table):
+            self.fail(f"`rows` is {entity.rows}, but the table has {len(entity.table)}; write fewer, or add rows")
         scope = {"row": name, "parent": entity.each}
         for source in (entity.when, entity.rows if isinstance(entity.rows, str) else ""):
             self.expression(source, scope, SEED_NAMES)
@@ -159,6 +169,12 @@ class _Checker:
             self.fail(f"parameter {name!r} has no range; give `minimum` and `maximum`")
         if free and parameter.type == "list" and not parameter.items:
             self.fail(f"parameter {name!r} is a list of nothing; give `items` or `examples`")
+        if parameter.minimum is not None and parameter.maximum is not None and parameter.minimum > parameter.maximum:
+            self.fail(f"parameter {name!r} has a minimum above its maximum; swap them")
+        accepts = Draft202012Validator(parameter_schema(self.spec, parameter))
+        for value in (*parameter.examples, *([] if parameter.default is None else [parameter.default])):
+            for problem in accepts.iter_errors(value):
+                self.fail(f"parameter {name!r} does not accept its own {value!r}: {problem.message}")
         for inner_name, inner in parameter.items.items():
             self.parameter(f"{name}.{inner_name}", inner)
 
@@ -169,6 +185,8 @@ class _Checker:
             if entity:
                 self.known_fields(entity, value.fields)
         self.expression(value.value or key, scope)
+        if value.type == "list" and not (value.items or value.of or value.rows):
+            self.fail(f"{key!r} returns a list of nothing; give `items` (fields of objects) or `of` (a type)")
 
     def steps(self, steps: tuple[Step, ...], scope: Scope, writes: bool) -> None:
         for step in steps:
@@ -322,16 +340,41 @@ class _Checker:
 
     def uses(self, tree: ast.expr, scope: Scope, source: str, functions: Iterable[str]) -> None:
         scope = {**scope, **self.loop_variables(tree, scope)}
+        self.compared_states(tree, scope, source)
         for node in ast.walk(tree):
             match node:
                 case ast.Name(name) if name not in scope and name not in functions:
                     known = ", ".join([*scope, *sorted(functions)])
                     self.fail(f"{source!r} uses {name!r}, which is nothing here; write one of {known}")
+                case ast.Attribute(ast.Name("data"), constant) if constant not in self.spec.data:
+                    known = ", ".join(self.spec.data) or "empty"
+                    self.fail(f"{source!r} uses data.{constant}, which `data` does not have; it is {known}")
                 case ast.Attribute(ast.Name(name), field) if scope.get(name):
                     self.known_fields(scope[name], [field])
                 case ast.Call(ast.Name(function), [ast.Constant(str(entity)), *_], keywords) if function in _READERS:
                     self.known_entity(entity)
                     self.known_fields(entity, [keyword.arg for keyword in keywords if keyword.arg])
+
+    def compared_states(self, tree: ast.expr, scope: Scope, source: str) -> None:
+        """Texts that are compared with a field of named values are among those."""
+        for node in ast.walk(tree):
+            match node:
+                case ast.Compare(ast.Attribute(ast.Name(name), field), _, [other]) if scope.get(name):
+                    self.states(scope[name], field, other, source)
+                case ast.Call(ast.Name(function), [ast.Constant(str(entity)), *_], keywords) if function in _READERS:
+                    self.known_entity(entity)
+                    for keyword in keywords:
+                        self.states(entity, keyword.arg or "", keyword.value, source)
+
+    def states(self, entity: str, field: str, value: ast.expr, source: str) -> None:
+        self.known_fields(entity, [field])
+        found = self.spec.entity(entity).fields[field]
+        owner = self.spec.partner(self.spec.table(entity).partition(".")[0])
+        enum = owner.field(found.ref).enum if found.ref else found.enum
+        parts = value.elts if isinstance(value, ast.List | ast.Tuple | ast.Set) else [value]
+        for part in parts:
+            if enum and isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value not in enum:
+                self.fail(f"{source!r} compares {entity}.{field} with {part.value!r}; it is one of {', '.join(enum)}")
 
     def loop_variables(self, tree: ast.expr, scope: Scope) -> Scope:
         """The variables of comprehensions, with the entity of those that run over `rows('entity')` or found rows."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from tdscaling_assets.services.expressions import literals
+from tdscaling_assets.services.expressions import possible_values
 from tdscaling_assets.services.grammar import (
     Call,
     Create,
@@ -65,8 +65,9 @@ def _destroys(spec: ServiceSpec, step: Create | Update | Delete | Call, kinds: d
 
 
 def _loses(field: FieldSpec, value: JsonValue) -> bool:
-    """Whether a field that is set to this may lose something by it."""
+    """Whether a field that is set to this may lose something by it; a computed state may be any."""
     if not field.lost:
         return False
     source, literal = literal_or_expression(field, value)
-    return any(state in field.lost for state in (literals(source) if source else [literal]))
+    states = possible_values(source) if source else {literal}
+    return states is None or not states.isdisjoint(field.lost)

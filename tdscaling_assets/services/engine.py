@@ -23,6 +23,7 @@ from tdscaling_assets.services.grammar import (
     Get,
     Let,
     OperationSpec,
+    ParameterSpec,
     Refuse,
     ReturnSpec,
     ServiceSpec,
@@ -89,7 +90,19 @@ def state_names(spec: ServiceSpec, state: State) -> Names:
 
 
 def _complete(operation: OperationSpec, arguments: JsonObject) -> JsonObject:
-    return {name: arguments.get(name, parameter.default) for name, parameter in operation.parameters.items()}
+    given = {name: arguments.get(name, parameter.default) for name, parameter in operation.parameters.items()}
+    return {name: _argument(operation.parameters[name], value) for name, value in given.items()}
+
+
+def _argument(parameter: ParameterSpec, value: Any) -> Any:
+    """A copy of the caller's value, as its type stores it: JSON's 7.0 is the integer 7, money has 2 decimals."""
+    if parameter.items and isinstance(value, list):
+        return [{name: _argument(parameter.items[name], item) for name, item in one.items()} for one in value]
+    if isinstance(value, float) and parameter.type == "integer":
+        return int(value)
+    if isinstance(value, float) and parameter.type == "money":
+        return round(value, 2)
+    return copy_json(value)
 
 
 def _run_steps(steps: tuple[Step, ...], frame: Frame) -> None:

@@ -5,7 +5,7 @@ methods, so an expression reaches nothing but the names it is given. Compiled ex
 """
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from string import Formatter
 from types import CodeType
@@ -31,7 +31,7 @@ def parse_expression(source: str) -> ast.expr:
     """The syntax tree; SpecError for text that is not one expression of the allowed kind."""
     try:
         tree = ast.parse(source.strip(), mode="eval").body
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise SpecError(
             f"cannot parse {source!r} ({getattr(error, 'msg', error)}); write one Python expression, texts in quotes"
         ) from error
@@ -53,8 +53,8 @@ def parse_message(source: str) -> ast.expr:
                 shown = ast.JoinedStr([ast.Constant(layout)]) if layout else None
                 quoting = ord(conversion) if conversion else -1
                 parts.append(ast.FormattedValue(parse_expression(field), quoting, shown))
-    except ValueError as error:
-        raise SpecError(f"cannot parse {source!r} ({error}); write text with {{expressions}}") from error
+    except (ValueError, SpecError) as error:
+        raise SpecError(f"cannot parse the message {source!r} ({error}); write text with {{expressions}}") from error
     return ast.fix_missing_locations(ast.JoinedStr(parts))
 
 
@@ -74,9 +74,20 @@ def render(source: str, names: Names) -> str:
     return str(_run(_message_code(source), source, names))
 
 
-def literals(source: str) -> Iterator[Any]:
-    """Every constant that the expression writes out."""
-    return (node.value for node in ast.walk(parse_expression(source)) if isinstance(node, ast.Constant))
+def possible_values(source: str) -> set[Any] | None:
+    """The constants that the expression can come to (`'a' if x else 'b'`), None when it computes anything else."""
+    return _outcomes(parse_expression(source))
+
+
+def _outcomes(tree: ast.expr) -> set[Any] | None:
+    match tree:
+        case ast.Constant(value):
+            return {value}
+        case ast.IfExp(_, one, other):
+            first, second = _outcomes(one), _outcomes(other)
+            return None if first is None or second is None else first | second
+        case _:
+            return None
 
 
 def _allowed(tree: ast.expr, source: str) -> ast.expr:
@@ -85,6 +96,10 @@ def _allowed(tree: ast.expr, source: str) -> ast.expr:
             raise SpecError(f"{source!r} uses {type(node).__name__}, which specs cannot; write a plain expression")
         if isinstance(node, ast.Call) and not isinstance(node.func, ast.Name):
             raise SpecError(f"{source!r} calls a method; call a named function instead (docs/services.md lists them)")
+        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            raise SpecError(f"{source!r} assigns to a part of something; write a loop over plain names")
+        if isinstance(node, ast.comprehension) and node.is_async:
+            raise SpecError(f"{source!r} uses an async loop, which specs cannot; write a plain one")
         if isinstance(node, ast.keyword) and node.arg is None:
             raise SpecError(f"{source!r} spreads a dict; write its items out")
         if isinstance(node, ast.Name | ast.Attribute) and _name(node).startswith("_"):

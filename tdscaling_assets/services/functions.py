@@ -83,7 +83,7 @@ def cents(amount: float) -> int:
 
 
 def sorted_by(rows: Iterable[dict[str, Any]], *fields: str) -> list[dict[str, Any]]:
-    """The rows in order of these fields, nulls last; `-field` sorts the other way round."""
+    """The rows in order of these fields, nulls last; `-field` sorts the other way round, nulls first."""
     ordered = list(rows)
     for field in reversed(fields):
         ordered.sort(key=lambda row: _sortable(row[field.removeprefix("-")]), reverse=field.startswith("-"))

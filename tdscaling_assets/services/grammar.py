@@ -327,3 +327,15 @@ EntitySpec.model_rebuild()
 ReturnSpec.model_rebuild()
 Each.model_rebuild()
 OperationSpec.model_rebuild()
+
+GRAMMAR_KEYS = sorted(
+    {
+        field.alias or name
+        for record in (
+            *(FieldSpec, ParameterSpec, ReturnSpec, EntitySpec, OperationSpec, InvariantSpec, ServiceSpec, Program),
+            *(Get, Find, Let, Refuse, Each, Create, Update, Delete, Call),
+        )
+        for name, field in record.model_fields.items()
+    }
+)
+"""Every key of the format."""

@@ -21,12 +21,26 @@ TABLES = json.loads({tables!r})
 SQL = {sql!r}
 ALLOWED = {{sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}}
 
+
+
+def storable(value):
+    return json.dumps(value) if isinstance(value, (list, dict)) else value
+
+
+def printable(value):
+    if isinstance(value, float) and value - value != 0:
+        return None  # JSON knows no infinity
+    return value.hex() if isinstance(value, bytes) else value
+
+
 base = sqlite3.connect(":memory:")
 for name, rows in TABLES.items():
     columns = list(rows[0]) if rows else ["empty"]
-    base.execute(f"CREATE TABLE {{name}} ({{', '.join(columns)}})")
+    quoted = ", ".join(f'"{{column}}"' for column in columns)
     marks = ", ".join("?" * len(columns))
-    base.executemany(f"INSERT INTO {{name}} VALUES ({{marks}})", [[row[column] for column in columns] for row in rows])
+    cells = [[row[column] for column in columns] for row in rows]
+    base.execute(f'CREATE TABLE "{{name}}" ({{quoted}})')
+    base.executemany(f'INSERT INTO "{{name}}" VALUES ({{marks}})', [list(map(storable, row)) for row in cells])
 base.commit()
 base.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in ALLOWED else sqlite3.SQLITE_DENY)
 try:
@@ -35,7 +49,7 @@ try:
     names = [column[0] for column in cursor.description or ()]
     print(json.dumps({{
         "columns": names,
-        "rows": [[value.hex() if isinstance(value, bytes) else value for value in row] for row in rows[:{most}]],
+        "rows": [[printable(value) for value in row] for row in rows[:{most}]],
         "row_count": min(len(rows), {most}),
         "truncated": len(rows) > {most},
     }}))
@@ -45,7 +59,7 @@ except (sqlite3.Error, sqlite3.Warning) as error:
 """
 
 _TESTS = """\
-import contextlib, importlib.util, io, json, pathlib, sys, traceback
+import contextlib, importlib.util, io, json, os, pathlib, sys, traceback
 
 FILES = json.loads({files!r})
 ROOT = f"{{pathlib.Path('repo').resolve()}}/"
@@ -64,6 +78,8 @@ def attempt(name, action):
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             value = action()
+            if hasattr(value, "__await__"):
+                raise TypeError("the test is a coroutine; write a plain function")
     except BaseException as error:
         lines = traceback.extract_tb(error.__traceback__)
         place = next((line for line in reversed(lines) if line.filename.startswith(ROOT)), None)
@@ -83,13 +99,20 @@ def load(path):
     return module
 
 
+def run(test):
+    if isinstance(test, type):
+        raise TypeError("test classes are not run; write plain functions")
+    return test()
+
+
 chosen = [path for path in FILES if pathlib.Path(path).name.startswith("test_") and path.startswith({under!r})]
 for path in sorted(chosen):
     module = attempt(path, lambda: load(path))
-    for name in [name for name in vars(module) if name.startswith("test_")] if module else []:
-        attempt(f"{{path}}::{{name}}", getattr(module, name))
+    for name in [name for name in vars(module) if name.startswith(("test_", "Test"))] if module else []:
+        attempt(f"{{path}}::{{name}}", lambda: run(getattr(module, name)))
 passed = sum(result["outcome"] == "passed" for result in results)
-print(json.dumps({{"passed": passed, "failed": len(results) - passed, "results": results}}))
+print(json.dumps({{"passed": passed, "failed": len(results) - passed, "results": results}}), flush=True)
+os._exit(0)  # so that nothing under test prints after it
 """
 
 

@@ -1,5 +1,6 @@
 """A service's records in, JSON Schemas (draft 2020-12) of its inputs and outputs out."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from functools import cache, lru_cache
@@ -11,6 +12,8 @@ from tdscaling_assets.schema import JsonObject
 from tdscaling_assets.services.functions import parse_moment
 from tdscaling_assets.services.grammar import FieldSpec, OperationSpec, ParameterSpec, ReturnSpec, ServiceSpec, Typed
 
+_DATE = re.compile(r"(19|20|21)\d\d-\d\d-\d\d")  # years with room to count days in both directions
+_MOMENT = re.compile(_DATE.pattern + r"T\d\d:\d\d:\d\dZ")
 _BASE: dict[str, JsonObject] = {
     "string": {"type": "string"},
     "integer": {"type": "integer"},
@@ -51,7 +54,7 @@ def parameter_schema(spec: ServiceSpec, parameter: ParameterSpec) -> JsonObject:
     """The JSON Schema of one parameter."""
     schema = _typed_schema(spec, parameter)
     if parameter.type == "list":
-        schema |= {"minItems": parameter.min_items, "maxItems": max(parameter.max_items, 20)}
+        schema |= {"minItems": parameter.min_items, "maxItems": parameter.max_items}
     if parameter.items:
         properties = {name: parameter_schema(spec, item) for name, item in parameter.items.items()}
         required = [name for name, item in parameter.items.items() if is_required(item)]
@@ -128,7 +131,7 @@ def _described(schema: JsonObject, typed: Typed) -> JsonObject:
     if typed.description:
         schema["description"] = typed.description
     elif typed.ref:
-        entity, _, field = typed.ref.partition(".")
+        *_, entity, field = typed.ref.split(".")
         schema["description"] = f"{field.replace('_', ' ').capitalize()} of the {entity.replace('_', ' ')}."
     return schema
 
@@ -156,8 +159,8 @@ def _format_checker() -> FormatChecker:
 
 
 def _is_date(text: object) -> bool:
-    return not isinstance(text, str) or (len(text) == 10 and bool(date.fromisoformat(text)))
+    return not isinstance(text, str) or bool(_DATE.fullmatch(text) and date.fromisoformat(text))
 
 
 def _is_moment(text: object) -> bool:
-    return not isinstance(text, str) or (len(text) == 20 and text[10::9] == "TZ" and bool(parse_moment(text)))
+    return not isinstance(text, str) or bool(_MOMENT.fullmatch(text) and parse_moment(text))

@@ -1,9 +1,12 @@
 """Services as one MCP server of the official SDK: one world per server, errors as error results.
 
-Standard output belongs to the protocol: nothing here prints.
+Standard output belongs to the protocol: nothing here prints to it.
 """
 
+import socket
+import sys
 from collections.abc import Awaitable, Callable, Sequence
+from difflib import get_close_matches
 
 import anyio
 import uvicorn
@@ -55,7 +58,9 @@ def build_server(services: Sequence[ServiceSpec], seed: int, run: AsyncRunner | 
             spec, tool = offered[params.name]
             result = await _call(world, spec.name, str(tool["name"]), params.arguments or {}, run)
         else:
-            result = world.call(services[0].name, params.name, {})  # which says that there is no such tool
+            close = get_close_matches(params.name, offered, 3, 0.3)
+            told = f"there is no tool {params.name!r}; close are {', '.join(close) or 'none'}"
+            result = CallResult(ok=False, value={"error": {"code": "unknown_tool", "message": told}})
         text = types.TextContent(type="text", text=canonical_json(result.value))
         structure = result.value if result.ok else None  # clients check it against the output schema
         return types.CallToolResult(content=[text], structured_content=structure, is_error=not result.ok)
@@ -83,8 +88,18 @@ def serve_stdio(server: ServiceServer) -> None:
 
 
 def serve_http(server: ServiceServer, host: str, port: int) -> None:
-    """Serve streamable HTTP at `http://host:port/mcp` until interrupted."""
-    uvicorn.run(server.streamable_http_app(host=host), host=host, port=port, log_level="warning")
+    """Serve streamable HTTP at `http://host:port/mcp` until interrupted; ConfigError when the address is not free."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host} port {port} ({error.strerror}): choose another with --http"
+        ) from error
+    print(f"http://{host}:{port}/mcp", file=sys.stderr)
+    with listener:
+        config = uvicorn.Config(server.streamable_http_app(host=host), log_level="warning")
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 async def _call(world: World, service: str, tool: str, arguments: JsonObject, run: AsyncRunner | None) -> CallResult:

@@ -1,6 +1,7 @@
 """YAML files in, checked services and their MCP tool definitions out."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
@@ -13,7 +14,7 @@ from tdscaling_assets.errors import SpecError
 from tdscaling_assets.schema import JsonObject
 from tdscaling_assets.services.checks import check_service
 from tdscaling_assets.services.effects import is_destructive
-from tdscaling_assets.services.grammar import OperationSpec, ServiceSpec
+from tdscaling_assets.services.grammar import GRAMMAR_KEYS, OperationSpec, ServiceSpec
 from tdscaling_assets.services.schemas import input_schema, output_schema
 
 __all__ = ["ServiceSpec", "load_service", "load_services", "runs_program", "service_tools"]
@@ -68,9 +69,12 @@ def _join(specs: Mapping[str, ServiceSpec]) -> dict[str, ServiceSpec]:
 
 def _parse(file: str, text: str) -> ServiceSpec:
     try:
-        body = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        body = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        raise SpecError(f"{file}: not YAML ({error}); quote texts that hold `: `, `#` or braces") from error
+        problem = " ".join(str(error).replace('in "<unicode string>", ', "").split())
+        raise SpecError(f"{file}: not YAML ({problem}); quote texts that hold `: `, `#` or braces") from error
+    if not isinstance(body, dict):
+        raise SpecError(f"{file}: it holds no mapping; write `name:`, `title:` and so on as docs/services.md shows")
     try:
         spec = ServiceSpec.model_validate(body)
     except ValidationError as error:
@@ -80,13 +84,33 @@ def _parse(file: str, text: str) -> ServiceSpec:
     return spec
 
 
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML in which no key of a mapping is written twice, and every key is text."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, object]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:bool":
+                raise yaml.MarkedYAMLError(
+                    None, None, f"{key.value!r} is read as true or false; quote it", key.start_mark
+                )
+            if str(key.value) in seen:
+                raise yaml.MarkedYAMLError(None, None, f"{key.value!r} stands twice in one mapping", key.start_mark)
+            seen.add(str(key.value))
+        mapping: dict[str, object] = super().construct_mapping(node, deep)
+        return mapping
+
+
 def _first_problem(error: ValidationError) -> str:
-    first = error.errors()[0]
+    problems = error.errors()
+    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     path = [str(part) for part in first["loc"]]
     place = " ".join(path[:2]).replace("operations", "operation").replace("entities", "entity")
     rest = ".".join(path[2:])
     if first["type"] == "extra_forbidden":
-        return f"{place}: {rest!r} is no key of this format; remove it, or quote the text if it holds a comma"
+        close = get_close_matches(path[-1], GRAMMAR_KEYS, 1)
+        remedy = f"did you mean {close[0]!r}?" if close else "remove it, or quote the text if it holds a comma"
+        return f"{place + ': ' if rest else ''}{rest or place!r} is no key of this format; {remedy}"
     problem = f"{first['msg'].lower()}, but it is {str(first['input'])[:80]!r}"
     return f"{place}: {rest + ': ' if rest else ''}{problem}; write it as docs/services.md shows"
 

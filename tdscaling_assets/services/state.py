@@ -57,10 +57,10 @@ class State:
         return spec.id.format(n=number, code=generators.code(number) if "{code}" in spec.id else "")
 
     def digest(self) -> str:
-        """16 hex digits of all rows."""
+        """16 hex digits of all rows and of the numbers that keys have come to."""
         for name in self.tables.keys() - self.digests.keys():
             self.digests[name] = digest(self.tables[name])
-        return digest(self.digests)
+        return digest(self.digests, self.numbers)
 
     def _table(self, table: str) -> dict[str, Row]:
         if table not in self.tables:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 from pydantic import JsonValue
 
-from tdscaling_assets.schema import JsonObject, Record
+from tdscaling_assets.errors import SpecError
+from tdscaling_assets.schema import JsonObject, Record, canonical_json
 from tdscaling_assets.services.engine import Refusal, run_operation, state_names
 from tdscaling_assets.services.expressions import evaluate, evaluate_each
 from tdscaling_assets.services.grammar import InvariantSpec, ParameterSpec, ServiceSpec
@@ -18,6 +19,9 @@ from tdscaling_assets.services.sampling import candidate_values, sample_value
 from tdscaling_assets.services.schemas import input_validator, output_validator
 from tdscaling_assets.services.seeding import seed_state, world_now
 from tdscaling_assets.services.state import Row, State
+
+INTERNAL_ERROR = "internal_error"
+"""The code of a call that failed because its service's file is wrong."""
 
 
 class CallResult(Record):
@@ -50,7 +54,8 @@ class World:
         self.now = world_now(seed)
 
     def call(self, service: str, tool: str, arguments: JsonObject) -> CallResult:
-        """Run a tool; a call that fails changes nothing. KeyError when the world has no such service."""
+        """Run a tool; a call that fails changes nothing, and a fault of the spec is a failure with the code
+        `internal_error`. KeyError when the world has no such service."""
         answer = self.start(service, tool, arguments)
         if isinstance(answer, CallResult):
             return answer
@@ -64,12 +69,16 @@ class World:
         if tool not in spec.operations:
             return _failed("unknown_tool", f"{service} has no tool {tool!r}; it has {', '.join(spec.operations)}.")
         problems = [_problem(error.path, error.message) for error in input_validator(spec, tool).iter_errors(arguments)]
+        if not problems and not _is_text(arguments):
+            problems.append("a text holds half a surrogate pair")
         if problems:
             return _failed("invalid_arguments", "; ".join(sorted(problems)) + ".")
         try:
             state, output = run_operation(spec, tool, self._state, arguments)
         except Refusal as refusal:
             return _failed(refusal.code, str(refusal))
+        except SpecError as error:
+            return _failed(INTERNAL_ERROR, str(error))
         self._current = state
         if isinstance(output, str):
             return Errand(service=service, tool=tool, code=output)
@@ -81,8 +90,7 @@ class World:
         if isinstance(value, dict) and "error" in value:
             return CallResult(ok=False, value=value)
         if not output_validator(self._specs[errand.service], errand.tool).is_valid(value):
-            said = printed[-200:]
-            return _failed("execution_failed", f"The program of {errand.tool} gave no answer; it printed {said!r}.")
+            return _failed("execution_failed", f"The program of {errand.tool} gave no answer: {printed[-200:].strip()}")
         return CallResult(ok=True, value=value)
 
     def digest(self) -> str:
@@ -123,6 +131,15 @@ class World:
 
 def _failed(code: str, message: str) -> CallResult:
     return CallResult(ok=False, value={"error": {"code": code, "message": message}})
+
+
+def _is_text(arguments: JsonObject) -> bool:
+    """Whether every text in the arguments can be written as UTF-8."""
+    try:
+        canonical_json(arguments).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _problem(path: Sequence[str | int], message: str) -> str:

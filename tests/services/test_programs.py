@@ -86,6 +86,24 @@ def test_a_file_that_cannot_be_imported_is_a_failed_test() -> None:
     assert "No module named 'maths" in answer["results"][0]["message"]
 
 
+@pytest.mark.parametrize(
+    "test",
+    ["async def test_a():\n    assert False\n", "class TestA:\n    def test_a(self):\n        assert True\n"],
+    ids=["coroutine", "class"],
+)
+def test_what_is_not_run_does_not_pass(test: str) -> None:
+    assert outcome_of({"one/test_a.py": test})["failed"] == 1
+
+
+def test_nothing_under_test_prints_after_the_result() -> None:
+    late = "import atexit\n\natexit.register(print, '{\"passed\": 99}')\n\n\ndef test_a(): pass\n"
+    assert outcome_of({"one/test_a.py": late})["passed"] == 1
+
+
+def test_what_json_cannot_hold_is_null() -> None:
+    assert query("SELECT 9e999 AS x")["rows"] == [[None]]
+
+
 def test_only_the_chosen_folder_is_tested() -> None:
     files = {"one/test_a.py": "def test_a(): pass\n", "two/test_b.py": "def test_b(): assert False\n"}
     assert outcome_of(files, "one/")["failed"] == 0

@@ -22,7 +22,7 @@ from tdscaling_assets.services import spec as spec_module
 from tdscaling_assets.services.grammar import OperationSpec
 from tdscaling_assets.services.spec import ServiceSpec, load_services
 from tdscaling_assets.services.state import State
-from tdscaling_assets.services.world import World
+from tdscaling_assets.services.world import INTERNAL_ERROR, World
 
 Variant = Callable[[str, str, str], ServiceSpec]
 Kiosk = Callable[..., ServiceSpec]
@@ -78,6 +78,11 @@ def test_every_tool_succeeds_and_is_refused_or_reads(name: str) -> None:
             if spec.operations[tool].program or world.call(name, tool, sample_arguments(spec, world, tool, rng)).ok:
                 left.discard(tool)
     assert left == set()
+
+
+@every_service
+def test_no_call_meets_a_fault_of_the_spec(name: str) -> None:
+    assert [visit for visit in walks(name) if INTERNAL_ERROR in str(visit.result.value)] == []
 
 
 @every_service

@@ -99,7 +99,7 @@ def test_an_unknown_tool_is_an_error_result() -> None:
     async def session(client: Client) -> None:
         result = await client.call_tool("sell_company", {})
         assert result.is_error
-        assert "has no tool 'sell_company'" in result.content[0].text
+        assert "there is no tool 'sell_company'" in result.content[0].text
 
     in_process(session)
 

@@ -117,6 +117,39 @@ def test_a_wrong_spec_says_where_and_what_to_write(variant: Variant, old: str, n
     assert str(raised.value).startswith("shop.yaml")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "order.status != 'delivered'",
+            "order.status != 'deliverd'",
+            r"compares order\.status with 'deliverd'; it is one",
+        ),
+        ("row.status == 'delivered' and", "row.status == 'deliverd' and", r"compares order\.status with 'deliverd'"),
+        ('id: "CUS-{n}"', 'id: "CUS"', r"entity customer: its id 'CUS' gives every row the same key"),
+        ("rows: 16\n    table", "rows: 60\n    table", r"entity product: `rows` is 60, but the table has 20"),
+        ("examples: [knife, kettle", "examples: [7, kettle", r"parameter 'query' does not accept its own 7"),
+        ("maximum: 200, desc", "maximum: 2, desc", r"parameter 'max_price' has a minimum above its maximum"),
+        (
+            "title: Get product\n",
+            "title: Get product\n    titel: x\n",
+            r"'titel' is no key of this format; did you mean 'title'",
+        ),
+        ("  get_product:\n", "  get_order:\n", r"shop\.yaml: not YAML .*'get_order' stands twice in one mapping"),
+    ],
+)
+def test_a_slip_is_found_before_it_bites(variant: Variant, old: str, new: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        variant("shop", old, new)
+
+
+def test_an_empty_file_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text("", encoding="utf-8")
+    with pytest.raises(SpecError, match=r"shop\.yaml: it holds no mapping"):
+        load_service(path)
+
+
 def test_a_seed_that_cannot_be_computed_names_its_entity(variant: Variant) -> None:
     spec = variant("shop", "seed: person(number).phone", "seed: person(number).fax")
     with pytest.raises(SpecError, match=r"shop\.yaml, entity customer: cannot evaluate .*there is no 'fax'"):

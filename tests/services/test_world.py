@@ -42,7 +42,10 @@ def test_arguments_are_validated_first(arguments: dict[str, Any]) -> None:
     assert error_code(world("shop").call("shop", "get_order", arguments)) == "invalid_arguments"
 
 
-@pytest.mark.parametrize("moment", ["2025-13-45T09:00:00Z", "tomorrow", "2025-05-05 09:00:00 "])
+@pytest.mark.parametrize(
+    "moment",
+    ["2025-13-45T09:00:00Z", "tomorrow", "2025-05-05 09:00:00 ", "2025-W30-1T10:00:00Z", "9999-12-31T09:00:00Z"],
+)
 def test_moments_that_do_not_exist_are_invalid(moment: str) -> None:
     arguments = {"starts_at": moment, "duration_minutes": 30}
     assert error_code(world("calendar").call("calendar", "find_available_rooms", arguments)) == "invalid_arguments"
@@ -97,6 +100,42 @@ def test_an_answer_can_be_changed_without_changing_the_world() -> None:
     order_id = first(shop, "order")["order_id"]
     output(shop.call("shop", "get_order", {"order_id": order_id}))["order"]["lines"].clear()
     assert shop.digest() == before
+
+
+def test_an_argument_can_be_changed_without_changing_the_world() -> None:
+    shop = world("shop")
+    customer_id = first(shop, "customer")["customer_id"]
+    product = first(shop, "product", stock=max(row["stock"] for row in shop.rows("shop", "product")))
+    lines = [{"product_id": product["product_id"], "quantity": 1}]
+    order = output(shop.call("shop", "create_order", {"customer_id": customer_id, "lines": lines}))["order"]
+    lines[0]["quantity"] = 3
+    assert output(shop.call("shop", "get_order", {"order_id": order["order_id"]}))["order"] == order
+
+
+def test_a_whole_number_may_be_written_as_a_fraction() -> None:
+    shop = world("shop")
+    customer_id = first(shop, "customer")["customer_id"]
+    product = first(shop, "product", stock=max(row["stock"] for row in shop.rows("shop", "product")))
+    lines = [{"product_id": product["product_id"], "quantity": 2.0}]
+    order = output(shop.call("shop", "create_order", {"customer_id": customer_id, "lines": lines}))["order"]
+    assert str(order["lines"][0]["quantity"]) == "2"
+
+
+def test_half_a_surrogate_pair_is_no_text() -> None:
+    shop = world("shop")
+    arguments = {"order_id": first(shop, "order", status="paid")["order_id"], "shipping_address": "\ud800"}
+    assert error_code(shop.call("shop", "update_shipping_address", arguments)) == "invalid_arguments"
+
+
+def test_the_digest_tells_what_the_next_key_will_be() -> None:
+    used, fresh = world("database", 3), world("database", 3)
+    grants = used.rows("database", "access_grant")
+    author = next(row["analyst_id"] for row in grants if (row["role"], row["status"]) == ("author", "active"))
+    email = next(row["email"] for row in used.rows("database", "analyst") if row["analyst_id"] == author)
+    arguments = {"email": email, "query_name": "One more", "sql": "SELECT 1"}
+    saved = next(iter(output(used.call("database", "save_query", arguments)).values()))
+    output(used.call("database", "delete_saved_query", {"saved_query_id": saved["saved_query_id"]}))
+    assert used.digest() != fresh.digest()
 
 
 def test_worlds_of_one_seed_do_not_share_changes() -> None:
