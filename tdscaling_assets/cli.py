@@ -207,16 +207,32 @@ def services_list(
 
 @services_app.command("serve")
 def services_serve(
-    name: Annotated[str, typer.Argument(help="A service of `tds services list`, or all.")],
+    name: Annotated[str, typer.Argument(help="A service of `tds services list`, all, or a file of your own.")],
     http: Annotated[int | None, typer.Option("--http", min=1, max=65535, help="Port, instead of stdio.")] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on, with --http.")] = "127.0.0.1",
+    host: Annotated[str | None, typer.Option(help="Address to listen on, with --http.")] = None,
     seed: Seed = None,
 ) -> None:
     """Serve a built-in service, or all in one world, as an MCP server over stdio or streamable HTTP."""
     from tdscaling_assets.commands.services import serve_services
 
+    if host and not http:
+        raise ConfigError("--host needs --http PORT: over stdio there is no address")
     settings = load_settings()
-    serve_services(name, seed if seed is not None else settings.seed, settings, (host, http) if http else None)
+    address = (host or "127.0.0.1", http) if http else None
+    serve_services(name, seed if seed is not None else settings.seed, settings, address)
+
+
+@services_app.command("check")
+def services_check(
+    file: Annotated[
+        Path, typer.Argument(help="The file of a service (docs/services.md).", exists=True, dir_okay=False)
+    ],
+) -> None:
+    """Call a service of your own at random: how its tools fare, and whether it keeps what it claims."""
+    from tdscaling_assets.commands.services import check_file
+
+    if not check_file(file, load_settings(), console):
+        raise typer.Exit(1)
 
 
 @teacher_commands.command("serve")

@@ -4,17 +4,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from services.claims import (
-    broken_invariants,
-    hidden_losses,
-    lying_readers,
-    restless_repeats,
-    sample_arguments,
-    traces_of_failures,
-    walk,
-    walks,
-    wrong_outputs,
-)
+from services.claims import run_here, walks
 
 from tdscaling_assets.errors import SpecError
 from tdscaling_assets.services import engine
@@ -22,6 +12,16 @@ from tdscaling_assets.services import spec as spec_module
 from tdscaling_assets.services.grammar import OperationSpec
 from tdscaling_assets.services.spec import ServiceSpec, load_services
 from tdscaling_assets.services.state import State
+from tdscaling_assets.services.trial import (
+    broken_invariants,
+    hidden_losses,
+    lying_readers,
+    restless_repeats,
+    sample_arguments,
+    traces_of_failures,
+    walk,
+    wrong_outputs,
+)
 from tdscaling_assets.services.world import INTERNAL_ERROR, World
 
 Variant = Callable[[str, str, str], ServiceSpec]
@@ -64,7 +64,7 @@ def test_invariants_hold_after_every_call(name: str) -> None:
 
 @every_service
 def test_equal_seeds_and_calls_give_equal_worlds(name: str) -> None:
-    first, second = (walk(load_services()[name], seed=9) for _ in range(2))
+    first, second = (walk(load_services()[name], seed=9, run=run_here) for _ in range(2))
     assert first == second
 
 
