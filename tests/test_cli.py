@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -165,3 +166,29 @@ def test_services_are_listed_with_tools_states_and_junctions(tmp_path: Path) -> 
     tools, junctions = (sum(len(one[key]) for one in listed) for key in ("tools", "junctions"))
     domains = len({one["domain"] for one in listed})
     assert lines[-1] == f"{len(listed)} services in {domains} domains, {tools} tools, {junctions} junctions"
+
+
+def test_a_service_of_ones_own_is_tried_out(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "services.md").read_text(encoding="utf-8")
+    path = tmp_path / "toolshed.yaml"
+    path.write_text(page.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    told = tds(tmp_path, "services", "check", str(path)).stdout
+    assert "return_tool" in told
+    assert "All claims hold over " in told
+    path.write_text(
+        path.read_text().replace("in_shed: tool.in_shed + 1", "in_shed: tool.in_shed - 9"), encoding="utf-8"
+    )
+    broken = tds(tmp_path, "services", "check", str(path))
+    assert broken.returncode == 1
+    assert "toolshed: the shed holds no less than nothing does not hold after some call" in broken.stdout
+
+
+def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        told = refusal(tds(tmp_path, "services", "serve", "shop", "--http", port))
+    assert f"cannot listen on 127.0.0.1 port {port}" in told
+
+
+def test_a_host_without_a_port_is_refused(tmp_path: Path) -> None:
+    assert "--host needs --http PORT" in refusal(tds(tmp_path, "services", "serve", "shop", "--host", "127.0.0.1"))
