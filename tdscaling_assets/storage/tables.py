@@ -169,6 +169,8 @@ _DECLARED = (
             "gain": "DOUBLE",
             "covered_tools": "BIGINT",
             "covered_edges": "BIGINT",
+            "coverage": "DOUBLE",
+            "purpose": "VARCHAR",
         },
     ),
     Table(
@@ -282,4 +284,12 @@ def _create(table: Table) -> tuple[str, ...]:
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "every table", tuple(statement for table in _DECLARED for statement in _create(table))),
+    Migration(
+        2,
+        "clusters have a coverage and a purpose",
+        (  # a new lake has them already, for the first migration creates today's columns
+            "ALTER TABLE business_clusters ADD COLUMN IF NOT EXISTS coverage DOUBLE",
+            "ALTER TABLE business_clusters ADD COLUMN IF NOT EXISTS purpose VARCHAR DEFAULT ''",
+        ),
+    ),
 )
