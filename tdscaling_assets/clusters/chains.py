@@ -14,8 +14,8 @@ Chain = tuple[str, ...]
 def find_chain(edges: Sequence[ToolEdge], acts: Mapping[str, tuple[str, str]]) -> Chain:
     """Up to 4 tool ids, each feeding the next; () without edges.
 
-    The longest chain, of these the one that does the most different things (`acts`: verb and noun by tool id), then the one of most
-    weight, then the first.
+    The longest chain, of these the one that does the most different things (`acts`: verb and noun by tool id), then
+    the one of most weight, then the first.
     """
     following: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for edge in edges:

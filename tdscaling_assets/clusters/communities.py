@@ -37,8 +37,6 @@ def find_communities(ties: Ties) -> Iterator[list[int]]:
         yield from map(sorted, found)
 
 
-
-
 @contextmanager
 def _seeded() -> Iterator[None]:
     igraph.set_random_number_generator(random.Random(_SEED))

@@ -105,6 +105,7 @@ def _edges_inside(members: Members, between: Mapping[str, Mapping[str, list[int]
 
 # ── the curve and the records ────────────────────────────────────────────────────────────────────────────────
 
+
 def _count_covered(pool: _Pool, positions: Sequence[int]) -> list[tuple[int, int]]:
     """Tools and edges that the sets up to each position hold."""
     tools: set[str] = set()

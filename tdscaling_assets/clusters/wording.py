@@ -43,7 +43,7 @@ def purpose_of(tools: Sequence[Tool], edges: Sequence[ToolEdge], phrases: Mappin
     steps: list[str] = []
     known: dict[str, str] = {}  # noun → how the next step speaks of it
     for verb, noun in dict.fromkeys(phrases[tool_id] for tool_id in chain):
-        steps.append(f"{verb} {known[noun]}" if noun in known and verb != "use" else _step(verb, noun))
+        steps.append(f"{verb} {known[noun]}" if noun in known and noun and verb != "use" else _step(verb, noun))
         known = {noun: "one" if verb in _MANY and noun not in known else "it"}
     servers = _join([_plain(server) for server in most_common(by_id[one].server for one in chain)[:3]])
     return f"{_sentence_case(_join(steps))}, at {servers}."
@@ -55,10 +55,12 @@ def phrase_of(tool: Tool) -> Phrase:
     words = identifier_words(tool.name)
     if act.verb and act.nouns and act.verb in words:
         return act.verb, _plain(act.nouns[0])
-    if len(words) > 1 and words[0] in {tool.description.split(" ", 1)[0].lower().removesuffix(end) for end in ("", "s")}:
+    if len(words) > 1 and words[0] in {
+        tool.description.split(" ", 1)[0].lower().removesuffix(end) for end in ("", "s")
+    }:
         verb = 2 if len(words) > 2 and words[1] in _PARTICLES else 1
         return " ".join(words[:verb]), _plain(" ".join(words[verb:]))
-    return "use", _plain(tool.name)
+    return (" ".join(words[:WORDS]), "") if len(words) > 1 else ("use", _plain(tool.name))
 
 
 def most_common(values: Iterable[str]) -> list[str]:
@@ -77,7 +79,7 @@ def _names(tools: Sequence[Tool], edges: Sequence[ToolEdge], phrases: Mapping[st
     things = list(dict.fromkeys([*most_common(filter(None, map(_thing, edges))), *nouns])) or ["tools"]
     base = f"{where}: {', '.join(things[:THINGS])}"
     yield base
-    telling = [*things[THINGS:], *most_common(" ".join(phrases[tool.tool_id]) for tool in tools)]
+    telling = [*things[THINGS:], *most_common(" ".join(phrases[tool.tool_id]).strip() for tool in tools)]
     for thing in telling:
         yield f"{base}, {thing}"
     for one, other in combinations(telling, 2):
