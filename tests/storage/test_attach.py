@@ -10,6 +10,7 @@ from tdscaling_assets.errors import ConfigError, StorageError
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.attach import attach_statement, connect, data_location, hide_password, postgres_libpq
 from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.tables import MIGRATIONS
 
 SECRET = "postgres:host=127.0.0.1 port=1 user=tds password='p w' dbname=lake connect_timeout=2"
 
@@ -29,7 +30,9 @@ def test_a_reader_of_a_home_without_a_lake_makes_nothing(settings: Settings) -> 
 
 def test_the_data_may_be_elsewhere(settings: Settings, tmp_path: Path) -> None:
     with Lake.open(settings.model_copy(update={"lake_data": str(tmp_path / "parquet")})) as lake:
-        assert lake.query("SELECT version FROM schema_version")["version"].to_list() == [1]
+        assert lake.query("SELECT version FROM schema_version")["version"].to_list() == [
+            one.version for one in MIGRATIONS
+        ]
     assert list((tmp_path / "parquet").rglob("*.parquet"))
     assert not (settings.home / "lake" / "data").exists()
 
@@ -55,7 +58,7 @@ def test_the_statement_attaches_the_lake_in_a_plain_client(tmp_path: Path) -> No
     assert statement.startswith("INSTALL ducklake; LOAD ducklake; INSTALL sqlite; LOAD sqlite; ATTACH ")
     with connect(settings) as client:  # the extensions are loaded: what is left is the attachment itself
         client.execute(statement[statement.index("ATTACH ") :])
-        assert client.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
+        assert client.execute("SELECT version FROM schema_version").fetchall() == [(one.version,) for one in MIGRATIONS]
         with pytest.raises(duckdb.Error, match="read-only"):
             client.execute("DELETE FROM schema_version")
 

@@ -25,6 +25,7 @@ from tdscaling_assets.schema import MetricRow
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.rows import to_frame
+from tdscaling_assets.storage.tables import MIGRATIONS
 
 home, catalog, me, writes = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 with Lake.open(Settings(home=home, catalog=catalog, lake_data="")) as lake:
@@ -56,7 +57,8 @@ def write_from_three_processes(settings: Settings) -> None:
     assert sorted(rows.rows()) == sorted((batch, 5, 1) for batch in [*batches, "r09-b01"])
     writes = "SELECT count(*) AS n FROM lake.snapshots() WHERE regexp_full_match(commit_message, '[123]-[0-2]')"
     assert execute_read(settings, writes)["n"].to_list() == [18]
-    assert execute_read(settings, "SELECT version FROM schema_version")["version"].to_list() == [1]
+    versions = execute_read(settings, "SELECT version FROM schema_version ORDER BY version")["version"].to_list()
+    assert versions == [one.version for one in MIGRATIONS]
 
 
 def read_while_another_process_writes(settings: Settings) -> None:

@@ -3,10 +3,14 @@
 import pytest
 
 from tdscaling_assets.errors import StorageError
+from tdscaling_assets.schema import BusinessCluster, Record
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage import migrate
 from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.tables import MIGRATIONS, TABLES, Migration
+
+NEXT = len(MIGRATIONS) + 1
 
 
 def test_a_new_lake_has_every_table_with_the_declared_columns(lake: Lake) -> None:
@@ -18,40 +22,58 @@ def test_a_new_lake_has_every_table_with_the_declared_columns(lake: Lake) -> Non
 def test_opening_again_migrates_nothing(stored: Settings) -> None:
     with Lake.open(stored) as lake:
         assert lake.query("SELECT commit_message FROM lake.snapshots() WHERE author = 'tds'").rows() == [
-            ("migration 1: every table",)
+            (f"migration {one.version}: {one.description}",) for one in MIGRATIONS
         ]
-        assert lake.query("SELECT version FROM schema_version")["version"].to_list() == [1]
+        assert lake.query("SELECT version FROM schema_version")["version"].to_list() == [
+            one.version for one in MIGRATIONS
+        ]
+
+
+def test_clusters_of_a_lake_of_version_1_have_no_coverage_and_no_purpose(
+    stored: Settings, samples: dict[str, list[Record]]
+) -> None:
+    with Lake.open(stored) as lake:
+        frame = to_frame("business_clusters", samples["business_clusters"])
+        lake.write({"business_clusters": frame}, batch=None, message="before")
+        for column in ("coverage", "purpose"):
+            lake.query(f"ALTER TABLE business_clusters DROP COLUMN {column}")
+        lake.query("DELETE FROM schema_version WHERE version > 1")
+    with Lake.open(stored) as lake:
+        clusters = lake.records("business_clusters", BusinessCluster)
+        described = lake.query("DESCRIBE business_clusters")["column_name"].to_list()
+    assert [(cluster.coverage, cluster.purpose) for cluster in clusters] == [(None, "")] * 2
+    assert described == list(TABLES["business_clusters"].columns)
 
 
 def test_a_later_migration_applies_once(stored: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    second = Migration(2, "a note", ("ALTER TABLE training_set ADD COLUMN note VARCHAR",))
+    second = Migration(NEXT, "a note", ("ALTER TABLE training_set ADD COLUMN note VARCHAR",))
     monkeypatch.setattr(migrate, "MIGRATIONS", (*MIGRATIONS, second))
-    monkeypatch.setattr(migrate, "SCHEMA_VERSION", 2)
-    with pytest.raises(StorageError, match="the lake is at version 1, older than this code's 2: run a command"):
+    monkeypatch.setattr(migrate, "SCHEMA_VERSION", NEXT)
+    with pytest.raises(StorageError, match=f"the lake is at version {NEXT - 1}, older than this code's {NEXT}: run"):
         Lake.open(stored, read_only=True)
     for _ in range(2):
         with Lake.open(stored) as lake:
             assert lake.query("SELECT * FROM schema_version ORDER BY version").rows() == [
-                (1, "every table"),
-                (2, "a note"),
+                *((one.version, one.description) for one in MIGRATIONS),
+                (NEXT, "a note"),
             ]
 
 
 def test_a_failing_migration_leaves_the_lake_at_its_version(stored: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = Migration(2, "broken", ("CREATE TABLE half (i BIGINT)", "CREATE TABLE verdicts (i BIGINT)"))
+    broken = Migration(NEXT, "broken", ("CREATE TABLE half (i BIGINT)", "CREATE TABLE verdicts (i BIGINT)"))
     with monkeypatch.context() as later:
         later.setattr(migrate, "MIGRATIONS", (*MIGRATIONS, broken))
-        later.setattr(migrate, "SCHEMA_VERSION", 2)
+        later.setattr(migrate, "SCHEMA_VERSION", NEXT)
         with pytest.raises(StorageError, match="already exists"):
             Lake.open(stored)
     with Lake.open(stored) as lake:
-        assert lake.query("SELECT max(version) AS v FROM schema_version")["v"].to_list() == [1]
+        assert lake.query("SELECT max(version) AS v FROM schema_version")["v"].to_list() == [NEXT - 1]
         assert "half" not in lake.query("SHOW TABLES")["name"].to_list()
 
 
 def test_a_lake_newer_than_the_code_is_refused(stored: Settings) -> None:
     with Lake.open(stored) as lake:
-        lake.query("INSERT INTO schema_version VALUES (9, 'from the future')")
+        lake.query("INSERT INTO schema_version VALUES (99, 'from the future')")
     for read_only in (False, True):
-        with pytest.raises(StorageError, match="the lake is at version 9, newer than this code's 1: upgrade tdscaling"):
+        with pytest.raises(StorageError, match=f"at version 99, newer than this code's {NEXT - 1}: upgrade tdscaling"):
             Lake.open(stored, read_only=read_only)

@@ -8,7 +8,7 @@ from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.attach import attach_statement, connect
 from tdscaling_assets.storage.lake import Lake, execute_read
 from tdscaling_assets.storage.rows import from_frame, to_frame
-from tdscaling_assets.storage.tables import TABLES
+from tdscaling_assets.storage.tables import MIGRATIONS, TABLES
 
 pytestmark = pytest.mark.postgres
 BATCH = "r01-b01"
@@ -57,4 +57,4 @@ def test_the_statement_attaches_the_lake(postgres_settings: Settings) -> None:
     assert "INSTALL postgres; LOAD postgres;" in statement
     with connect(postgres_settings) as client:
         client.execute(statement[statement.index("ATTACH ") :])
-        assert client.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
+        assert client.execute("SELECT version FROM schema_version").fetchall() == [(one.version,) for one in MIGRATIONS]
