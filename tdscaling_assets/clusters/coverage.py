@@ -8,6 +8,7 @@ numbers: the choice is the same to the last bit on every machine.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ MOST_COVER = 8  # beyond it a further time would count less than 1 %
 UNIT = 1_000_000  # whole units in a weight of 1
 
 Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -63,68 +65,100 @@ class Chosen:
 def maximum_coverage(membership: Membership, k: int, cover: int = COVER, share: float = 1.0) -> Chosen:
     """Greedy choice of at most `k` sets, fewer when `share` of the reachable weight is covered or nothing is gained.
 
-    Of equal gains the set whose elements other sets hold least goes first, then the earlier. ConfigError when `cover`
-    is not in 1..8.
+    ConfigError when `cover` is not in 1..8, or weights are too large to add up exactly.
 
-    Lazily evaluated: gains only fall, so a set that beats every set it shares an element with will be chosen with
-    exactly the gain it has now, before any of those. All such sets are settled in one pass over arrays, whatever can
-    no longer be among the first k is dropped unevaluated, and sorting the settled by gain gives the greedy order.
+    Lazily evaluated: gains only fall, so a set that no set sharing an element with it beats will be chosen with exactly
+    the gain it has now, before all of those. All such sets are settled in one pass over arrays, and the passes end when
+    no set that is left can be among the first k; sorting the settled by gain gives the greedy order. Of equal gains
+    that compete, the set goes first whose elements the others need least; then the earlier.
     """
     if not 1 <= cover <= MOST_COVER:
         raise ConfigError(f"an element is to count {cover} times: use 1 to {MOST_COVER}")
-    order, keys = _settle(membership, k, cover)
-    whole = UNIT << (cover - 1)
-    ranked = np.sort(keys)[::-1][:k]
-    bits = _tie_bits(membership)
-    positions = order[len(membership) - 1 - (ranked & ((1 << bits) - 1))]
-    gains = ranked >> bits
+    positions, gains, passes = _settle(membership, k, cover)
+    order = np.lexsort((positions, passes, -gains))[:k]
+    positions, gains = positions[order], gains[order]
     shares = np.cumsum(gains) / max(1, _reachable(membership, cover))
     enough = int(np.searchsorted(shares, share)) + 1
-    return Chosen(positions[:enough].tolist(), (gains[:enough] / whole).tolist(), shares[:enough].tolist())
+    weights = gains / (UNIT << (cover - 1))
+    return Chosen(positions[:enough].tolist(), weights[:enough].tolist(), shares[:enough].tolist())
 
 
-def _settle(membership: Membership, k: int, cover: int) -> tuple[Integers, Integers]:
-    """The order of ties, and the key (gain, then tie rank) of every set that is chosen, in no order."""
-    count, bits = len(membership), _tie_bits(membership)
-    order = _tie_order(membership)
-    ties = np.empty(count, np.int64)
-    ties[order] = np.arange(count - 1, -1, -1)
-    worth = membership.units << (cover - 1)
-    left = np.where(worth > 0, cover, 0)
+def _settle(membership: Membership, k: int, cover: int) -> tuple[Integers, Integers, Integers]:
+    """Position, gain in the finest units, and number of its pass of every settled set."""
+    worth = membership.units << (cover - 1)  # what an element counts the next time
+    left = np.where(worth > 0, cover, 0)  # times that it still counts
     best = np.zeros(len(worth), np.int64)
-    elements, sizes, ties = _keep(membership.elements, np.diff(membership.starts), ties, left)
-    if len(sizes) and int(sizes.max()) * int(worth.max()) >> (63 - bits):
-        raise ConfigError(f"{count} sets of up to {sizes.max()} elements are too heavy to add up: scale weights down")
-    settled = np.zeros(0, np.int64)
-    while len(elements):
-        starts = np.cumsum(sizes) - sizes
-        keys = (np.add.reduceat(worth[elements], starts) << bits) | ties
-        spread = np.repeat(keys, sizes)
-        best[elements] = 0
-        np.maximum.at(best, elements, spread)
-        top = np.logical_and.reduceat(spread == best[elements], starts)
-        settled = np.concatenate([settled, keys[top]])
-        hit = elements[np.repeat(top, sizes)]  # no element twice: only one set is the best of its own
+    rows = _keep(
+        _Rows(np.arange(len(membership)), np.diff(membership.starts), membership.elements),
+        left[membership.elements] > 0,
+    )
+    _check_size(rows, worth)
+    settled: list[tuple[Integers, Integers]] = []
+    done = np.zeros(0, np.int64)  # gains of the settled
+    while len(rows.elements):
+        gains = np.add.reduceat(worth[rows.elements], rows.starts)
+        spread = np.repeat(gains, rows.sizes)
+        top = _unbeaten(rows, spread, best)
+        needed = np.bincount(rows.elements, spread, minlength=len(worth)).astype(np.int64)  # exact below 2^53
+        top[top] = _least_needed(_take(rows, top), worth, needed, best)
+        settled.append((rows.positions[top], gains[top]))
+        done = np.concatenate([done, gains[top]])
+        hit = rows.elements[np.repeat(top, rows.sizes)]  # no element twice: none is in two of them
         left[hit] -= 1
         worth[hit] >>= 1
-        stay = ~top
-        if len(settled) >= k:
-            stay &= keys > np.partition(settled, len(settled) - k)[len(settled) - k]
-        elements, sizes, ties = _keep(elements, sizes, ties, left, stay)
-    return order, settled
+        if np.count_nonzero(done >= gains[~top].max(initial=0)) >= k:
+            break
+        rows = _keep(rows, np.repeat(~top, rows.sizes) & (left[rows.elements] > 0))
+    passes = np.repeat(np.arange(len(settled)), [len(positions) for positions, _ in settled])
+    return np.concatenate([np.zeros(0, np.int64), *(positions for positions, _ in settled)]), done, passes
 
 
-def _keep(
-    elements: Integers, sizes: Integers, ties: Integers, left: Integers, stay: NDArray[np.bool_] | None = None
-) -> tuple[Integers, Integers, Integers]:
-    """The sets that stay, without elements that count no more; a set without elements goes."""
-    keep = left[elements] > 0
-    if stay is not None:
-        keep &= np.repeat(stay, sizes)
-    ends = np.concatenate([[0], np.cumsum(keep)])
-    stops = np.cumsum(sizes)
-    sizes = ends[stops] - ends[stops - sizes]
-    return elements[keep], sizes[sizes > 0], ties[sizes > 0]
+class _Rows(NamedTuple):
+    """The sets that are left: their positions, how many elements each has, and the elements one set after another."""
+
+    positions: Integers
+    sizes: Integers
+    elements: Integers
+
+    @property
+    def starts(self) -> Integers:
+        return np.cumsum(self.sizes) - self.sizes
+
+
+def _unbeaten(rows: _Rows, spread: Integers, best: Integers) -> Booleans:
+    """Which sets no other set beats at any of their elements; `spread` is each set's score, once per element."""
+    best[rows.elements] = 0
+    np.maximum.at(best, rows.elements, spread)
+    return np.logical_and.reduceat(spread == best[rows.elements], rows.starts)
+
+
+def _least_needed(rows: _Rows, worth: Integers, needed: Integers, best: Integers) -> Booleans:
+    """Of sets with equal gain where they meet, those whose elements the gains of others depend on least."""
+    fine = max(0, int(worth.max()).bit_length() - 10)  # a tie-break needs no more than ten bits of a weight
+    harm = np.add.reduceat((worth[rows.elements] >> fine) * needed[rows.elements], rows.starts)
+    ranks = np.empty(len(harm), np.int64)
+    ranks[np.lexsort((rows.positions, harm))] = np.arange(len(harm), 0, -1)
+    return _unbeaten(rows, np.repeat(ranks, rows.sizes), best)
+
+
+def _take(rows: _Rows, chosen: Booleans) -> _Rows:
+    return _Rows(rows.positions[chosen], rows.sizes[chosen], rows.elements[np.repeat(chosen, rows.sizes)])
+
+
+def _keep(rows: _Rows, kept: Booleans) -> _Rows:
+    """The rows with those of their elements that are kept; a set without elements goes."""
+    ends = np.concatenate([[0], np.cumsum(kept)])
+    stops = np.cumsum(rows.sizes)
+    sizes = ends[stops] - ends[stops - rows.sizes]
+    return _Rows(rows.positions[sizes > 0], sizes[sizes > 0], rows.elements[kept])
+
+
+def _check_size(rows: _Rows, worth: Integers) -> None:
+    if len(rows.sizes) and len(rows.sizes) * int(rows.sizes.max()) * int(worth.max()) >= 2**53:
+        raise ConfigError(
+            f"{len(rows.sizes)} sets of up to {rows.sizes.max()} elements are too heavy to add up exactly: "
+            "scale the weights down"
+        )
 
 
 def _reachable(membership: Membership, cover: int) -> int:
@@ -132,15 +166,3 @@ def _reachable(membership: Membership, cover: int) -> int:
     held = np.minimum(np.bincount(membership.elements, minlength=len(membership.units)), cover)
     doubled = membership.units << cover
     return int((doubled - (doubled >> held)).sum())
-
-
-def _tie_bits(membership: Membership) -> int:
-    return len(membership).bit_length()
-
-
-def _tie_order(membership: Membership) -> Integers:
-    """Positions by how much weight other sets want of the set's elements: the least wanted first."""
-    held = np.bincount(membership.elements, minlength=len(membership.units))
-    wanted = np.concatenate([[0], np.cumsum((membership.units * np.maximum(held - 1, 0))[membership.elements])])
-    order: Integers = np.argsort(wanted[membership.starts[1:]] - wanted[membership.starts[:-1]], kind="stable")
-    return order

@@ -34,12 +34,12 @@ class Selection(NamedTuple):
     little_left: int
 
 
-class _Pool(NamedTuple):
+class Pool(NamedTuple):
     """Candidates, the edges inside each, and both as numbered elements: tools first, then edges."""
 
-    candidates: list[Members]
+    candidates: Sequence[Members]
     inside: list[list[int]]
-    edges: list[ToolEdge]
+    edges: Sequence[ToolEdge]
     membership: Membership
 
 
@@ -59,7 +59,8 @@ def choose_clusters(
     tool in a component of fewer than 3 tools is in no cluster.
     """
     by_id = {tool.tool_id: tool for tool in tools if tool.tool_id != CODE_TOOL}
-    pool = _pool(by_id, edges)
+    usable = usable_edges(by_id, edges)
+    pool = build_pool(build_candidates(by_id, usable), usable)
     order = maximum_coverage(pool.membership, len(pool.candidates), cover)
     curve = _count_covered(pool, order.positions)
     enough = sum(covered < share for covered in order.shares) + 1
@@ -76,9 +77,8 @@ def choose_clusters(
 # ── elements ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _pool(tools: Mapping[str, Tool], edges: Sequence[ToolEdge]) -> _Pool:
-    usable = usable_edges(tools, edges)
-    candidates = build_candidates(tools, usable)
+def build_pool(candidates: Sequence[Members], usable: Sequence[ToolEdge]) -> Pool:
+    """What the selection counts in each candidate: its tools, and every usable edge between them."""
     number = {tool_id: position for position, tool_id in enumerate(sorted({one for m in candidates for one in m}))}
     between: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for position, edge in enumerate(usable):
@@ -91,7 +91,7 @@ def _pool(tools: Mapping[str, Tool], edges: Sequence[ToolEdge]) -> _Pool:
         for members, within in zip(candidates, inside, strict=True)
     ]
     weights = [*[1.0] * first, *(edge.weight / heaviest for edge in usable)]
-    return _Pool(candidates, inside, usable, Membership.of(sets, weights))
+    return Pool(candidates, inside, usable, Membership.of(sets, weights))
 
 
 def _edges_inside(members: Members, between: Mapping[str, Mapping[str, list[int]]]) -> Iterator[int]:
@@ -106,7 +106,7 @@ def _edges_inside(members: Members, between: Mapping[str, Mapping[str, list[int]
 # ── the curve and the records ────────────────────────────────────────────────────────────────────────────────
 
 
-def _count_covered(pool: _Pool, positions: Sequence[int]) -> list[tuple[int, int]]:
+def _count_covered(pool: Pool, positions: Sequence[int]) -> list[tuple[int, int]]:
     """Tools and edges that the sets up to each position hold."""
     tools: set[str] = set()
     edges: set[int] = set()
@@ -119,7 +119,7 @@ def _count_covered(pool: _Pool, positions: Sequence[int]) -> list[tuple[int, int
 
 
 def _clusters(
-    pool: _Pool, tools: Mapping[str, Tool], order: Chosen, curve: Sequence[tuple[int, int]], k: int
+    pool: Pool, tools: Mapping[str, Tool], order: Chosen, curve: Sequence[tuple[int, int]], k: int
 ) -> list[BusinessCluster]:
     positions = order.positions[:k]
     members = [[tools[tool_id] for tool_id in pool.candidates[position]] for position in positions]

@@ -140,6 +140,7 @@ def _draw_arrows(panel: Axes, places: Mapping[str, Place], arrows: Arrows) -> No
                 mutation_scale=7 if arrow.main else 5,
                 connectionstyle=f"arc3,rad={0.0 if straight else 0.15}",
                 shrinkA=16,
+                clip_on=False,  # a clip is named by its address in memory: no two pages would be equal
                 shrinkB=24 if abs(to_x - x) >= 1 else 13,
                 zorder=2 if arrow.main else 1,
                 color="#5f6c78" if arrow.main else "#cfd6dd",

@@ -27,19 +27,19 @@ def worth(chosen: Sequence[frozenset[int]], weights: Sequence[float], cover: int
     return sum(weights[element] * sum(0.5**j for j in range(min(n, cover))) for element, n in held.items())
 
 
+def gains_of(sets: Sets, so_far: Sequence[int], weights: Sequence[float], cover: int) -> dict[int, float]:
+    """What each set that is not chosen would add, each summed anew."""
+    chosen = [sets[i] for i in so_far]
+    before = worth(chosen, weights, cover)
+    return {i: worth([*chosen, one], weights, cover) - before for i, one in enumerate(sets) if i not in so_far}
+
+
 def naive_greedy(sets: Sets, weights: Sequence[float], k: int, cover: int) -> list[int]:
-    """Every gain anew at every step; of equal gains the set whose elements the others want least, then the earlier."""
-    held = Counter(element for one in sets for element in one)
-    wanted = [sum(weights[element] * (held[element] - 1) for element in one) for one in sets]
+    """For weights under which no two gains are equal."""
     chosen: list[int] = []
     while len(chosen) < min(k, len(sets)):
-        so_far = [sets[i] for i in chosen]
-        gains = {
-            i: worth([*so_far, sets[i]], weights, cover) - worth(so_far, weights, cover)
-            for i in range(len(sets))
-            if i not in chosen
-        }
-        best = min(gains, key=lambda i: (-gains[i], wanted[i], i))
+        gains = gains_of(sets, chosen, weights, cover)
+        best = max(gains, key=lambda i: gains[i])
         if gains[best] == 0:
             break
         chosen.append(best)
@@ -52,11 +52,14 @@ def value(sets: Sequence[frozenset[int]], weights: Sequence[float], cover: int) 
 
 
 @given(instances)
-def test_the_choice_is_that_of_naive_greedy(instance: tuple[Sets, list[float], int, int]) -> None:
+def test_every_step_takes_the_largest_gain_there_is(instance: tuple[Sets, list[float], int, int]) -> None:
     sets, weights, k, cover = instance
     chosen = maximum_coverage(Membership.of(sets, weights), k, cover)
-    assert chosen.positions == naive_greedy(sets, weights, k, cover)
-    assert sum(chosen.gains) == worth([sets[i] for i in chosen.positions], weights, cover)
+    for step, (position, gain) in enumerate(zip(chosen.positions, chosen.gains, strict=True)):
+        gains = gains_of(sets, chosen.positions[:step], weights, cover)
+        assert gain == gains[position] == max(gains.values()) > 0
+    left = gains_of(sets, chosen.positions, weights, cover)
+    assert len(chosen.positions) == k or max(left.values(), default=0) == 0
 
 
 @given(instances)
@@ -112,13 +115,27 @@ def test_the_numbering_of_the_elements_changes_nothing(
     assert maximum_coverage(Membership.of(renumbered, moved), k, cover) == expected
 
 
-def test_a_large_instance_is_chosen_as_naive_greedy_chooses() -> None:
+@pytest.mark.parametrize("cover", [1, 3])
+def test_a_large_instance_is_chosen_as_naive_greedy_chooses(cover: int) -> None:
     rng = np.random.default_rng(3)
     sets = [frozenset(map(int, rng.integers(0, 120, rng.integers(3, 12)))) for _ in range(90)]
-    weights = [float(weight) for weight in rng.integers(1, 6, 120)]
-    for cover in (1, 3):
-        chosen = maximum_coverage(Membership.of(sets, weights), 40, cover).positions
-        assert chosen == naive_greedy(sets, weights, 40, cover)
+    weights = [round(float(weight), 6) for weight in rng.uniform(0.5, 6, 120)]  # no two gains are equal
+    chosen = maximum_coverage(Membership.of(sets, weights), 40, cover).positions
+    assert chosen == naive_greedy(sets, weights, 40, cover)
+
+
+def test_of_equal_gains_the_set_goes_first_that_others_need_least() -> None:
+    sets = [frozenset({0, 1}), frozenset({0, 2}), frozenset({1, 3, 4})]
+    weights = [2.0, 2.0, 2.0, 0.5, 0.5]
+    chosen = maximum_coverage(Membership.of(sets, weights), 2, 1)  # the first would spoil the third
+    assert chosen.positions == [1, 2]
+    assert chosen.gains == [4.0, 3.0]
+
+
+def test_of_sets_that_are_equal_in_all_the_earlier_goes_first() -> None:
+    twins = Membership.of([{0, 1}, {0, 1}, {2, 3}], [1.0] * 4)
+    assert maximum_coverage(twins, 3, 1).positions == [0, 2]
+    assert maximum_coverage(twins, 3, 2).positions == [0, 2, 1]
 
 
 def test_a_tiny_weight_still_counts() -> None:
@@ -137,5 +154,5 @@ def test_an_absurd_cover_is_refused(cover: int) -> None:
 
 
 def test_weights_that_would_overflow_are_refused() -> None:
-    with pytest.raises(ConfigError, match="scale weights down"):
-        maximum_coverage(Membership.of([{0}, {1}], [1e12, 1.0]), 1)
+    with pytest.raises(ConfigError, match="scale the weights down"):
+        maximum_coverage(Membership.of([{0}, {1}], [1e10, 1.0]), 1)

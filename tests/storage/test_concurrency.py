@@ -16,6 +16,7 @@ from tdscaling_assets.storage.attach import connect
 from tdscaling_assets.storage.lake import Lake, execute_read
 from tdscaling_assets.storage.locks import file_lock, postgres_lock
 from tdscaling_assets.storage.rows import to_frame
+from tdscaling_assets.storage.tables import MIGRATIONS
 from tdscaling_assets.storage.transact import retry
 
 WRITER = """
@@ -25,7 +26,6 @@ from tdscaling_assets.schema import MetricRow
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.rows import to_frame
-from tdscaling_assets.storage.tables import MIGRATIONS
 
 home, catalog, me, writes = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 with Lake.open(Settings(home=home, catalog=catalog, lake_data="")) as lake:
