@@ -36,9 +36,9 @@ def coverage_figure(clusters: pl.DataFrame, total_tools: int | None = None, tota
         panel.plot(ranks, share, color=colour(2), linewidth=1.2, linestyle=(0, (4, 1.5)), label="multi-coverage")
     nothing_new, little_left = saturation_ranks(ordered)
     if nothing_new:
-        _mark(panel, nothing_new, f"nothing new\nafter {nothing_new:,}", ordered.height)
-    if little_left and (not nothing_new or abs(little_left - nothing_new) > 0.12 * ordered.height):
-        _mark(panel, little_left, f"{100 * (1 - LITTLE):.0f} % at\n{little_left:,}", ordered.height)
+        _mark(panel, nothing_new, f"nothing new\nafter {nothing_new:,}", ordered.height, 52)
+    if little_left:
+        _mark(panel, little_left, f"{100 * (1 - LITTLE):.0f} % at\n{little_left:,}", ordered.height, 70)
     panel.set_ylim(0, 104)
     panel.set_xlim(left=0)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -89,17 +89,18 @@ def saturation_ranks(clusters: pl.DataFrame) -> tuple[int | None, int | None]:
     )
 
 
-def _mark(panel: Axes, rank: int, text: str, last: int) -> None:
+def _mark(panel: Axes, rank: int, text: str, last: int, height: int) -> None:
     panel.axvline(rank, color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)))
     right = rank < 0.8 * last
     panel.annotate(
         text,
-        (rank, 55),
+        (rank, height),
         xytext=(4 if right else -4, 0),
         textcoords="offset points",
         ha="left" if right else "right",
         color=MUTED,
         fontsize=7.5,
+        bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
     )
 
 

@@ -70,21 +70,21 @@ def test_a_tool_graph_names_its_tools_its_services_and_what_is_handed_on(report_
     assert "cancel_the_" in shown and "thing_again_10" in shown  # a long name on two lines
 
 
-def test_tools_of_a_dense_cluster_do_not_cover_one_another() -> None:
+@pytest.mark.parametrize("shape", ["dense", "chain"])
+def test_tools_of_a_large_cluster_do_not_cover_one_another(shape: str) -> None:
     tool_ids = [f"shop__change_order_{number:02d}" for number in range(12)]
     names = {tool_id: ToolName("shop", tool_id.removeprefix("shop__")) for tool_id in tool_ids}
+    pairs = list(itertools.permutations(tool_ids, 2) if shape == "dense" else itertools.pairwise(tool_ids))
     edges = [
         {"producer_id": one, "consumer_id": other, "consumer_param": "order_id", "weight": 1.0 + position}
-        for position, one in enumerate(tool_ids)
-        for other in tool_ids
-        if one != other
+        for position, (one, other) in enumerate(pairs)
     ]
     row = {"rank": [1], "name": ["Shop: order"], "purpose": [None], "tool_ids": [tool_ids], "edges": [edges]}
     figure = tool_graph_figure(pl.DataFrame(row), names)
     figure.canvas.draw()
     boxes = [text.get_window_extent() for text in figure.axes[0].texts if text.get_text().startswith("change")]
     assert len(boxes) == 12
-    assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[i + 1 :])
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 def test_the_page_says_where_the_selection_is_saturated(report_data: ReportData) -> None:
