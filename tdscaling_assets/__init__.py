@@ -20,7 +20,7 @@
   stages, strangers to each other, in data-flow order
     catalog/       sources → Tools
     graph.py       Tools → edges
-    clusters.py    edges → clusters
+    clusters/      edges → candidates → ranked clusters
     evolution/     history → RoundPlan
     blueprints/    clusters + plan → Blueprints with ground truth
     agents/        Blueprints → conversations

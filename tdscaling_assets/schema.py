@@ -134,7 +134,11 @@ class ToolEdge(Record):
 
 
 class BusinessCluster(Record):
-    """3-12 tools around one business purpose; `gain` and the cumulative coverage are those of the greedy selection."""
+    """3-12 tools around one business purpose; `gain` and the cumulative figures are those of the greedy selection.
+
+    `coverage` is the share of the reachable multi-coverage, null in rows from before it was recorded; `purpose` is one
+    sentence of what a user gets done, empty in such rows.
+    """
 
     cluster_id: str
     rank: int
@@ -145,6 +149,8 @@ class BusinessCluster(Record):
     gain: float
     covered_tools: int
     covered_edges: int
+    coverage: float | None = None
+    purpose: str = ""
 
 
 # ── evolution ────────────────────────────────────────────────────────────────────────────────────────────────

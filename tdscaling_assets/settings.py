@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     batch_size: int = Field(220, ge=1, description="Blueprints per batch.")
     seed: int = Field(7, ge=0, description="Seed of everything random.")
     clusters: int = Field(400, ge=1, description="Most business clusters to select.")
+    cluster_cover: int = Field(3, ge=1, le=8, description="Times a tool or edge counts in the selection, ever less.")
+    cluster_coverage: float = Field(1.0, gt=0, le=1, description="Share of the reachable coverage that is enough.")
     concurrency: int = Field(16, ge=1, description="Conversations in flight.")
     max_steps: int = Field(24, ge=1, description="Assistant messages per conversation.")
     conversation_timeout: float = Field(600.0, gt=0, description="Seconds one conversation may take.")

@@ -12,11 +12,12 @@ from tdscaling_assets.catalog.harvest import harvest
 from tdscaling_assets.catalog.state import read_state
 from tdscaling_assets.catalog.store import write_catalog
 from tdscaling_assets.catalog.taxonomy import UNKNOWN
-from tdscaling_assets.clusters import select_clusters
+from tdscaling_assets.clusters import choose_clusters
 from tdscaling_assets.defs.system import System
 from tdscaling_assets.defs.tables import PREVIEW_ROWS, picture, preview, store, table_asset
 from tdscaling_assets.graph import build_graph
-from tdscaling_assets.report.flow import coverage_figure
+from tdscaling_assets.report.clusters import cluster_domain_figure, coverage_figure
+from tdscaling_assets.report.toolgraph import ToolName, shown_clusters, tool_graph_figure
 from tdscaling_assets.schema import Tool, ToolEdge
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import canonical_tools
@@ -52,7 +53,7 @@ async def tool_catalog(context: dg.AssetExecutionContext, system: System) -> dg.
     )
 
 
-@table_asset("tool_graph", "networkx", deps=["tool_catalog"])
+@table_asset("tool_graph", deps=["tool_catalog"])
 def tool_graph(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """Which tool's output can feed which tool's parameter, with the evidence for it."""
     with Lake.open(system.settings()) as lake:
@@ -64,18 +65,28 @@ def tool_graph(context: dg.AssetExecutionContext, system: System) -> dg.Material
         return store(lake, frames, batch=None, run_id=context.run.run_id, metadata=counts)
 
 
-@table_asset("business_clusters", "networkx", deps=["tool_graph"])
+@table_asset("business_clusters", "igraph", deps=["tool_graph"])
 def business_clusters(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """Sets of 3-12 tools around one business purpose, in greedy maximum-coverage order."""
     settings = system.settings()
     with Lake.open(settings) as lake:
         tools, edges = canonical_tools(lake), lake.records("tool_graph", ToolEdge)
-        clusters = select_clusters(tools, edges, settings.clusters)
-        frame = to_frame("business_clusters", clusters)
+        chosen = choose_clusters(tools, edges, settings.clusters, settings.cluster_cover, settings.cluster_coverage)
+        frame = to_frame("business_clusters", chosen.clusters)
+        names = {tool.tool_id: ToolName(tool.server, tool.name) for tool in tools}
+        last = chosen.clusters[-1] if chosen.clusters else None
         counts = {
-            "covered_tools": clusters[-1].covered_tools if clusters else 0,
-            "covered_edges": clusters[-1].covered_edges if clusters else 0,
+            "candidates": chosen.candidates,
+            "reachable_tools": chosen.reachable_tools,
+            "reachable_edges": chosen.reachable_edges,
+            "covered_tools": last.covered_tools if last else 0,
+            "covered_edges": last.covered_edges if last else 0,
+            "multi_coverage": last.coverage if last else 0.0,
+            "saturation_nothing_new": chosen.nothing_new,
+            "saturation_little_left": chosen.little_left,
             "coverage": picture(coverage_figure(frame, len(tools), _pairs(edges)), "Coverage by clusters"),
+            "cluster_domains": picture(cluster_domain_figure(frame), "Clusters per domain"),
+            "cluster_graphs": picture(tool_graph_figure(shown_clusters(frame, names), names), "Tools of clusters"),
         }
         return store(lake, {"business_clusters": frame}, batch=None, run_id=context.run.run_id, metadata=counts)
 

@@ -10,6 +10,7 @@ from tdscaling_assets.metrics.context import MeasureContext
 from tdscaling_assets.metrics.measure import measure, metric_values
 from tdscaling_assets.report.data import ReportData
 from tdscaling_assets.report.page import draw_pictures, write_report
+from tdscaling_assets.report.toolgraph import ToolName
 from tdscaling_assets.schema import MetricRow, Trajectory, Verdict
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
@@ -87,19 +88,21 @@ def read_report(lake: Lake, settings: Settings) -> ReportData:
     trajectories = [one for one in lake.records("raw_trajectories", Trajectory) if one.trajectory_id in set(chosen)]
     verdicts = [one for one in lake.records("verdicts", Verdict) if one.trajectory_id in set(chosen)]
     models = speaking_models(lake)
+    tools = lake.read("tool_catalog", columns=["tool_id", "server", "name"])
     edges = lake.query("SELECT count(*) FROM (SELECT DISTINCT producer_id, consumer_id FROM tool_graph)").item()
     return ReportData(
         metrics=lake.read("diversity_report"),
         plans=lake.read("evolution_plan"),
         counts=counts_per_batch(lake),
         rejections=rejections(lake),
-        clusters=lake.read("business_clusters", columns=["rank", "domain", "covered_tools", "covered_edges"]),
+        clusters=lake.read("business_clusters"),
         outcomes=runs,
         trajectories=trajectories,
         verdicts=verdicts,
         models=models,
         simulated=is_simulated(models),
         snapshot=lake.snapshot(),
+        tool_names={tool_id: ToolName(server, name) for tool_id, server, name in tools.iter_rows()},
         total_tools=count_canonical_tools(lake),
         total_edges=edges,
     )

@@ -1,4 +1,4 @@
-"""Frames in, figures of how a set came about out: the funnel, the coverage of clusters, the operators planned.
+"""Frames in, figures of how a set came about out: the funnel, the operators planned.
 
 Columns as in data.py's ReportData; canvas.py turns a figure into text.
 """
@@ -8,9 +8,8 @@ from collections.abc import Mapping
 
 import polars as pl
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from tdscaling_assets.report.canvas import INK, REJECTED, colour, in_style, label_bars, legend, new_figure, say_empty
+from tdscaling_assets.report.canvas import INK, REJECTED, colour, in_style, label_bars, new_figure, say_empty
 
 
 @in_style
@@ -35,29 +34,6 @@ def funnel_figure(counts: pl.DataFrame, rejections: pl.DataFrame) -> Figure:
         panel.text(start + size + raw * 0.012, row, f"{sign}{size:,}", va="center", color=INK, fontsize=8)
     panel.set_xlim(0, raw * 1.1)
     label_bars(panel, names, "trajectories")
-    return figure
-
-
-@in_style
-def coverage_figure(clusters: pl.DataFrame, total_tools: int | None = None, total_edges: int | None = None) -> Figure:
-    """Tools and dependency edges covered by the first k clusters; % of the totals, or of what all clusters cover."""
-    figure, (panel,) = new_figure(2.6)
-    if clusters.is_empty():
-        say_empty(panel, "no cluster selected yet")
-        return figure
-    ordered = clusters.sort("rank")
-    ranks = range(1, ordered.height + 1)
-    series = (("covered_tools", "tools", total_tools), ("covered_edges", "dependency edges", total_edges))
-    for position, (column, name, total) in enumerate(series):
-        whole = total or max(int(ordered[column][-1]), 1)
-        share = [100 * value / whole for value in ordered[column]]
-        panel.plot(ranks, share, color=colour(position), linewidth=1.8, label=f"{name} ({whole:,} = 100 %)")
-    panel.set_ylim(0, 104)
-    panel.set_xlim(left=0)
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    panel.set_xlabel("first k clusters")
-    panel.set_ylabel("% covered")
-    legend(panel)
     return figure
 
 

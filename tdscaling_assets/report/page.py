@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from tdscaling_assets.report import flow, pictures
+from tdscaling_assets.report import clusters, flow, pictures, toolgraph
 from tdscaling_assets.report.browser import browser_rows, embed_json, sample_evenly
 from tdscaling_assets.report.canvas import svg_text
 from tdscaling_assets.report.data import ReportData
@@ -36,6 +36,7 @@ def render_report(data: ReportData) -> str:
             - int(data.rejections["n"].sum()),
             figures=figure_rows(data.metrics),
             newest=data.metrics["batch"].max(),
+            saturation=clusters.saturation_ranks(data.clusters),
             clusters=data.clusters.sort("rank").tail(1).to_dicts(),
             pictures={name: Markup(svg_text(figure)) for name, figure in draw_pictures(data).items()},
             shown=len(shown),
@@ -52,7 +53,11 @@ def draw_pictures(data: ReportData) -> dict[str, Figure]:
         "modes": pictures.mode_figure(data.outcomes),
         "complexity": pictures.complexity_figure(data.outcomes),
         "funnel": flow.funnel_figure(data.counts, data.rejections),
-        "coverage": flow.coverage_figure(data.clusters, data.total_tools, data.total_edges),
+        "coverage": clusters.coverage_figure(data.clusters, data.total_tools, data.total_edges),
+        "cluster_domains": clusters.cluster_domain_figure(data.clusters),
+        "cluster_graphs": toolgraph.tool_graph_figure(
+            toolgraph.shown_clusters(data.clusters, data.tool_names), data.tool_names
+        ),
         "operators": flow.operator_figure(data.plans),
     }
 

@@ -203,6 +203,8 @@ _DECLARED = (
             "gain": "DOUBLE",
             "covered_tools": "BIGINT",
             "covered_edges": "BIGINT",
+            "coverage": "DOUBLE",
+            "purpose": "VARCHAR",
         },
     ),
     Table(
@@ -333,6 +335,15 @@ MIGRATIONS: tuple[Migration, ...] = (
         (
             "ALTER TABLE tool_catalog ADD COLUMN IF NOT EXISTS domain_confidence DOUBLE",
             "ALTER TABLE tool_catalog ADD COLUMN IF NOT EXISTS category VARCHAR",
+        ),
+    ),
+    Migration(
+        4,
+        "clusters have a coverage and a purpose",
+        (
+            "ALTER TABLE business_clusters ADD COLUMN IF NOT EXISTS coverage DOUBLE",
+            "ALTER TABLE business_clusters ADD COLUMN IF NOT EXISTS purpose VARCHAR",
+            "UPDATE business_clusters SET purpose = '' WHERE purpose IS NULL",
         ),
     ),
 )

@@ -24,10 +24,13 @@ ASSETS = (
 )
 BATCHES = ("r01-b01", "r01-b02", "r02-b01")
 PICTURES = {
-    "business_clusters": ("coverage",),
+    "business_clusters": ("coverage", "cluster_domains", "cluster_graphs"),
     "evolution_plan": ("operators",),
     "filtered_trajectories": ("funnel",),
-    "diversity_report": ("entropy", "domains", "modes", "complexity", "funnel", "coverage", "operators"),
+    "diversity_report": (
+        *("entropy", "domains", "modes", "complexity", "funnel", "coverage", "operators"),
+        *("cluster_domains", "cluster_graphs"),
+    ),
 }
 
 

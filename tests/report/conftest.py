@@ -1,5 +1,6 @@
 """A small, plausible history of two rounds of two batches, made without any other stage."""
 
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ import pytest
 
 from tdscaling_assets.report.data import ReportData
 from tdscaling_assets.report.tables import plugin_entropy
+from tdscaling_assets.report.toolgraph import ToolName
 from tdscaling_assets.schema import (
     OPERATORS,
     Failure,
@@ -83,6 +85,7 @@ def make_report(per_batch: int = 12, seed: int = 1, said: str = "Your order ship
         models=("teacher/scripted",),
         simulated=True,
         snapshot=42,
+        tool_names=dict(pair for rank in range(1, 41) for pair in names(rank)),
         total_tools=180,
         total_edges=640,
     )
@@ -211,6 +214,21 @@ def make_rejections(rejected: dict[str, Verdict], trajectories: list[Trajectory]
     return frame.group_by("batch", "rule", "reason", maintain_order=True).agg(pl.col("n").sum())
 
 
+def names(rank: int) -> list[tuple[str, ToolName]]:
+    """The three tools of the cluster of that rank, one of the bank's in every tenth."""
+    kinds = ("list_things", "get_thing", "cancel_the_thing_again")
+    servers = ("shop", "shop", "bank" if rank % 10 == 0 else "shop")
+    return [(f"{s}__{k}_{rank}", ToolName(s, f"{k}_{rank}")) for s, k in zip(servers, kinds, strict=True)]
+
+
+def chain(tool_ids: list[str]) -> list[dict[str, object]]:
+    """Edges from each tool to the next."""
+    return [
+        {"producer_id": one, "consumer_id": other, "consumer_param": "thing_id", "weight": 2.0}
+        for one, other in itertools.pairwise(tool_ids)
+    ]
+
+
 def make_clusters(count: int = 40) -> pl.DataFrame:
     """A concave coverage curve."""
     return pl.DataFrame(
@@ -219,6 +237,11 @@ def make_clusters(count: int = 40) -> pl.DataFrame:
             "domain": [DOMAINS[rank % len(DOMAINS)] for rank in range(count)],
             "covered_tools": [int(172 * (1 - 0.90**rank)) for rank in range(1, count + 1)],
             "covered_edges": [int(600 * (1 - 0.94**rank)) for rank in range(1, count + 1)],
+            "coverage": [1 - 0.92**rank for rank in range(1, count + 1)],
+            "name": [f"Shop: thing {rank}" for rank in range(1, count + 1)],
+            "purpose": ["List things, get one and cancel it, at shop."] * count,
+            "tool_ids": [[tool_id for tool_id, _ in names(rank)] for rank in range(1, count + 1)],
+            "edges": [chain([tool_id for tool_id, _ in names(rank)]) for rank in range(1, count + 1)],
         }
     )
 

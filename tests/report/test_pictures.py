@@ -11,7 +11,17 @@ from tdscaling_assets.report.flow import funnel_figure, operator_figure, read_we
 from tdscaling_assets.report.page import draw_pictures
 from tdscaling_assets.report.pictures import domain_figure, mode_figure
 
-NAMES = ("entropy", "domains", "modes", "complexity", "funnel", "coverage", "operators")
+NAMES = (
+    "entropy",
+    "domains",
+    "modes",
+    "complexity",
+    "funnel",
+    "coverage",
+    "cluster_domains",
+    "cluster_graphs",
+    "operators",
+)
 
 
 def texts(svg: str) -> list[str]:

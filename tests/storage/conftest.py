@@ -150,6 +150,8 @@ def _cluster(rank: int, edges: tuple[schema.ToolEdge, ...]) -> schema.BusinessCl
         gain=3.0,
         covered_tools=2,
         covered_edges=len(edges),
+        coverage=0.5 if edges else None,
+        purpose="Create an order and pay it, at shop." if edges else "",
     )
 
 

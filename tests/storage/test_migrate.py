@@ -3,10 +3,11 @@
 import pytest
 
 from tdscaling_assets.errors import StorageError
-from tdscaling_assets.schema import Tool
+from tdscaling_assets.schema import BusinessCluster, Record, Tool
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage import migrate
 from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.tables import MIGRATIONS, TABLES, Migration
 
 NEXT = MIGRATIONS[-1].version + 1
@@ -26,6 +27,22 @@ def test_opening_again_migrates_nothing(stored: Settings) -> None:
         assert lake.query("SELECT version FROM schema_version")["version"].to_list() == [
             one.version for one in MIGRATIONS
         ]
+
+
+def test_clusters_of_a_lake_of_version_1_have_no_coverage_and_no_purpose(
+    stored: Settings, samples: dict[str, list[Record]]
+) -> None:
+    with Lake.open(stored) as lake:
+        frame = to_frame("business_clusters", samples["business_clusters"])
+        lake.write({"business_clusters": frame}, batch=None, message="before")
+        for column in ("coverage", "purpose"):
+            lake.query(f"ALTER TABLE business_clusters DROP COLUMN {column}")
+        lake.query("DELETE FROM schema_version WHERE version > 1")
+    with Lake.open(stored) as lake:
+        clusters = lake.records("business_clusters", BusinessCluster)
+        described = lake.query("DESCRIBE business_clusters")["column_name"].to_list()
+    assert [(cluster.coverage, cluster.purpose) for cluster in clusters] == [(None, "")] * 2
+    assert described == list(TABLES["business_clusters"].columns)
 
 
 def test_a_later_migration_applies_once(stored: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
