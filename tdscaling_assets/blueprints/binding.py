@@ -96,7 +96,8 @@ def _reusable(
 
 
 def _flows(tool: Tool, parameter: str, known: Known, library: Library) -> list[Binding]:
-    """Bindings to values that an earlier step returned and an edge of the graph says can be used here."""
+    """Bindings to values that an earlier step returned and an edge of the graph says can be used here; not those of a
+    row that nobody could single out."""
     patterns: dict[str, list[str]] = {}
     for edge in library.edges_into(tool.tool_id):
         if edge.consumer_param == parameter:
@@ -106,6 +107,7 @@ def _flows(tool: Tool, parameter: str, known: Known, library: Library) -> list[B
         for step in known.steps
         for pattern in patterns.get(step.tool_id, ())
         for path in concrete_paths(known.outputs.get(step.step_id), pattern)
+        if all(_telling_marks(rows, index) for rows, index in _lists_on_the_way(known.outputs[step.step_id], path))
     ]
 
 

@@ -1,13 +1,19 @@
 """The packaged services together: their number, their variety, and that they are businesses, not copies."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
-from tdscaling_assets.services.grammar import Call, Each, Refuse, ServiceSpec, Step
+from tdscaling_assets.services.effects import row_kinds, writes
+from tdscaling_assets.services.expressions import possible_values
+from tdscaling_assets.services.grammar import Call, Each, Get, Refuse, ServiceSpec, Step, Update
 from tdscaling_assets.services.spec import load_services
+from tdscaling_assets.services.state import literal_or_expression
 from tdscaling_assets.services.world import World
+
+ANY = {"*"}  # what a computed state may be
 
 every_service = pytest.mark.parametrize("name", list(load_services()))
 
@@ -90,6 +96,45 @@ def test_worlds_differ_by_seed(name: str) -> None:
         world = World([spec], seed)
         texts.append({str(row) for entity in spec.entities for row in world.rows(name, entity)})
     assert len({frozenset(text) for text in texts}) == 6
+
+
+@every_service
+def test_every_move_of_a_life_cycle_is_made_by_some_tool(name: str) -> None:
+    spec = load_services()[name]
+    made: dict[str, set[object]] = {}
+    for operation in spec.operations.values():
+        kinds = row_kinds((*operation.given, *operation.effects), {})
+        for step in writes((*operation.given, *operation.effects)):
+            if isinstance(step, Update):
+                for field, value in step.set.items():
+                    source, literal = literal_or_expression(spec.entities[kinds[step.update]].fields[field], value)
+                    states = (possible_values(source) or ANY) if source else {literal}
+                    made.setdefault(f"{kinds[step.update]}.{field}", set()).update(states)
+    idle = [
+        f"{entity}.{field} → {state}"
+        for entity, entity_spec in spec.entities.items()
+        for field, field_spec in entity_spec.fields.items()
+        for state in {after for goals in field_spec.moves.values() for after in goals}
+        if not made.get(f"{entity}.{field}", set()) & {state, "*"}
+    ]
+    assert idle == []
+
+
+@every_service
+def test_a_key_that_a_caller_gives_is_looked_up(name: str) -> None:
+    spec = load_services()[name]
+    unseen = []
+    for tool, operation in spec.operations.items():
+        used = " ".join(
+            f"{step.key or step.by or spec.entity(step.get).key}" if isinstance(step, Get) else str(step.arguments)
+            for step in inside((*operation.given, *operation.effects))
+            if isinstance(step, Get | Call)
+        ) + " ".join(step.refuse for step in inside(operation.given) if isinstance(step, Refuse))
+        for parameter, one in operation.parameters.items():
+            entity, _, field = one.ref.rpartition(".")
+            if one.ref and spec.entity(entity).key == field and not re.search(rf"\b{parameter}\b", used):
+                unseen.append(f"{tool}.{parameter}")
+    assert unseen == []
 
 
 def steps(spec: ServiceSpec) -> Iterator[Step]:

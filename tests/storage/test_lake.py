@@ -12,7 +12,7 @@ from tdscaling_assets.schema import Blueprint, MetricRow, Record, RejectedTool, 
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake, execute_read
 from tdscaling_assets.storage.rows import frame_schema, from_frame, to_frame
-from tdscaling_assets.storage.tables import MIGRATIONS, TABLES
+from tdscaling_assets.storage.tables import TABLES
 
 BATCH = "r01-b01"
 
@@ -201,7 +201,7 @@ def test_maintenance_forgets_what_is_a_week_old_and_its_files(lake: Lake, settin
     _age(settings, "UPDATE ducklake_snapshot SET snapshot_time = datetime('now', '-8 days')")
     assert lake.maintain()["expired_snapshots"] > 0
     _age(settings, "UPDATE ducklake_files_scheduled_for_deletion SET schedule_start = datetime('now', '-2 days')")
-    assert lake.maintain()["deleted_files"] == 2 + len(MIGRATIONS)  # replaced reports, and versions now in one file
+    assert lake.maintain()["deleted_files"] == 2
     assert len(list((settings.home / "lake" / "data").rglob("*.parquet"))) == 2  # one report, one schema version
     assert lake.read("diversity_report")["metric"].to_list() == ["c"]
 
