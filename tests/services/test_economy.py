@@ -106,8 +106,9 @@ def test_every_move_of_a_life_cycle_is_made_by_some_tool(name: str) -> None:
         kinds = row_kinds((*operation.given, *operation.effects), {})
         for step in writes((*operation.given, *operation.effects)):
             if isinstance(step, Update):
-                for field, value in step.set.items():
-                    source, literal = literal_or_expression(spec.entities[kinds[step.update]].fields[field], value)
+                fields = spec.entities[kinds[step.update]].fields
+                for field, value in ((name, value) for name, value in step.set.items() if fields[name].moves):
+                    source, literal = literal_or_expression(fields[field], value)
                     states = (possible_values(source) or ANY) if source else {literal}
                     made.setdefault(f"{kinds[step.update]}.{field}", set()).update(states)
     idle = [
@@ -125,11 +126,16 @@ def test_a_key_that_a_caller_gives_is_looked_up(name: str) -> None:
     spec = load_services()[name]
     unseen = []
     for tool, operation in spec.operations.items():
-        used = " ".join(
-            f"{step.key or step.by or spec.entity(step.get).key}" if isinstance(step, Get) else str(step.arguments)
-            for step in inside((*operation.given, *operation.effects))
-            if isinstance(step, Get | Call)
-        ) + " ".join(step.refuse for step in inside(operation.given) if isinstance(step, Refuse))
+        used = (
+            " ".join(
+                f"{step.key or step.by or spec.entity(step.get).key}" if isinstance(step, Get) else str(step.arguments)
+                for step in inside((*operation.given, *operation.effects))
+                if isinstance(step, Get | Call)
+            )
+            + " "
+            + " "
+            + " ".join(step.refuse for step in inside(operation.given) if isinstance(step, Refuse))
+        )
         for parameter, one in operation.parameters.items():
             entity, _, field = one.ref.rpartition(".")
             if one.ref and spec.entity(entity).key == field and not re.search(rf"\b{parameter}\b", used):
