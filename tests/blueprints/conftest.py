@@ -112,7 +112,7 @@ def regime(library: Library) -> Regime:
 @pytest.fixture(scope="session")
 def parents(library: Library) -> list[Rehearsal]:
     """Rehearsed blueprints over all services."""
-    return rehearsed_draws(library, 90)
+    return rehearsed_draws(library, 120)
 
 
 @pytest.fixture(scope="session")
