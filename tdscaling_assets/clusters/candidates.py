@@ -10,21 +10,24 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tdscaling_assets.clusters.communities import find_communities
-from tdscaling_assets.clusters.ties import Ties, build_ties, usable_edges
+from tdscaling_assets.clusters.ties import Pair, Ties, build_ties, usable_edges
 from tdscaling_assets.schema import Tool, ToolEdge
 
 SMALLEST, LARGEST = 3, 12  # tools in a cluster
 GROWN = 4  # tools at which growth around an edge stops
 COHESION = 0.35  # growth also stops where a tool's ties are weaker than this share of the set's mean tie
+TIES = 16  # strongest ties of a tool, at home and abroad each, that growth looks at
 ALIKE = 0.7  # share of common tools, of those in either, above which of two communities only the larger counts
 
 Members = tuple[str, ...]  # sorted tool ids
+Near = Sequence[tuple[int, float]]  # tools tied to one, and how strongly
 
 
 def build_candidates(tools: Mapping[str, Tool], edges: Sequence[ToolEdge]) -> list[Members]:
     """Distinct connected sets of 3-12 tools, sorted; each holds a dependency, for it hangs together by edges."""
     ties = build_ties(tools, usable_edges(tools, edges))
-    grown = {tuple(_grow(pair, ties, GROWN, COHESION)) for pair in ties.pairs()}
+    near = {one: _strongest_ties(one, ties) for one in range(len(ties.tool_ids))}
+    grown = {tuple(_grow(pair, ties.neighbours[pair[0]][pair[1]], near, ties.servers)) for pair in ties.pairs()}
     found = {members for members in grown | set(_distinct(_communities(ties))) if len(members) >= SMALLEST}
     return [tuple(ties.tool_ids[one] for one in members) for members in sorted(found)]
 
@@ -56,53 +59,48 @@ def _distinct(sets: Iterable[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
 def _core(community: Sequence[int], ties: Ties) -> list[int]:
     """The 12 tools around the strongest tie of a community that is too large; finer resolutions take the rest."""
     inside = set(community)
-    within = {one: {o: w for o, w in ties.neighbours[one].items() if o in inside} for one in community}
-    strongest = max(
-        ((one, other) for one in community for other in within[one] if one < other),
-        key=lambda pair: (within[pair[0]][pair[1]], -pair[0], -pair[1]),
-    )
-    return _grow(strongest, ties, LARGEST, 0.0, inside)
+    within = {one: [(o, w) for o, w in ties.neighbours[one].items() if o in inside] for one in community}
+    weight, one, other = max((w, -one, -o) for one in community for o, w in within[one] if one < o)
+    return _grow((-one, -other), weight, within, None, LARGEST, 0.0)
+
+
+def _strongest_ties(one: int, ties: Ties) -> Near:
+    """Its strongest ties at home and its strongest abroad: a tool that all others use is tied to hundreds."""
+    ordered = sorted(ties.neighbours[one].items(), key=lambda tie: (-tie[1], tie[0]))
+    home = [tie for tie in ordered if ties.servers[tie[0]] == ties.servers[one]]
+    abroad = [tie for tie in ordered if ties.servers[tie[0]] != ties.servers[one]]
+    return home[:TIES] + abroad[:TIES]
 
 
 def _grow(
-    pair: tuple[int, int], ties: Ties, largest: int, cohesion: float, inside: set[int] | None = None
+    pair: Pair,
+    total: float,
+    near: Mapping[int, Near],
+    servers: Sequence[int] | None,
+    largest: int = GROWN,
+    cohesion: float = COHESION,
 ) -> list[int]:
-    """The set around a pair: the strongest-tied neighbour joins, at home while there is one, until ties get weak.
+    """The set around a pair whose tie weighs `total`: the strongest-tied neighbour joins, until ties get weak.
 
-    `inside`, where given, bounds the growth instead of the home servers.
+    With `servers`, one of the same servers joins while there is one, and beyond three tools no other does.
     """
     members = set(pair)
-    homes = {ties.servers[one] for one in pair}
     pull: dict[int, float] = {}
-    total = ties.neighbours[pair[0]][pair[1]]
     for one in pair:
-        _add_pull(pull, ties.neighbours[one].items(), members, inside)
+        _add_pull(pull, near[one], members)
     while pull and len(members) < largest:
-        best = _strongest(pull, ties.servers, homes if inside is None else None)
-        home = inside is not None or ties.servers[best] in homes
+        homes = {servers[one] for one in members} if servers else set()
+        best = max(pull, key=lambda one: (not servers or servers[one] in homes, pull[one], -one))
         weak = pull[best] < cohesion * total / (len(members) - 1)
-        if len(members) >= SMALLEST and (weak or not home):
+        if len(members) >= SMALLEST and (weak or (servers and servers[best] not in homes)):
             break
         total += pull.pop(best)
         members.add(best)
-        homes.add(ties.servers[best])
-        _add_pull(pull, ties.neighbours[best].items(), members, inside)
+        _add_pull(pull, near[best], members)
     return sorted(members)
 
 
-def _strongest(pull: Mapping[int, float], servers: Sequence[int], homes: set[int] | None) -> int:
-    """The strongest pulled tool, of the home servers if one of theirs is pulled; of equals the first."""
-    best, best_key = -1, (False, -1.0, 0)
-    for one, weight in pull.items():
-        key = (homes is None or servers[one] in homes, weight, -one)
-        if key > best_key:
-            best, best_key = one, key
-    return best
-
-
-def _add_pull(
-    pull: dict[int, float], tied: Iterable[tuple[int, float]], members: set[int], inside: set[int] | None
-) -> None:
+def _add_pull(pull: dict[int, float], tied: Near, members: set[int]) -> None:
     for one, weight in tied:
-        if one not in members and (inside is None or one in inside):
+        if one not in members:
             pull[one] = pull.get(one, 0.0) + weight
