@@ -29,7 +29,7 @@ lint: $(VENV)/.developing ## Format, lint, types, import contracts
 
 check: lint test ## What CI runs
 
-bench: $(VENV)/.developing ## Every script of benchmarks/
+bench: $(VENV)/.benching ## Every script of benchmarks/
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean: ## Remove the virtual environment and caches, not the data
@@ -46,4 +46,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.developing: requirements-dev.lock $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.benching: $(VENV)/.developing
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
