@@ -77,10 +77,22 @@ def plan_rows(plans: pl.DataFrame) -> list[PlanRow]:
     return [PlanRow(*row) for row in first.select("round", "reason", "cac_target", "temperature").iter_rows()]
 
 
+_PARTICULARS = (  # what tells one rejection from another of its kind: answers, lists, texts, tools and paths in them
+    r"(?s)\{.*\}",
+    r"\[[^\]]*\]",
+    r"'[^']*'",
+    r"\b\w+__\w+(, \w+)*( \$\S*)?",
+)
+
+
 def reason_rows(rejections: pl.DataFrame) -> list[ReasonRow]:
-    """Rejections by rule in funnel order, most frequent reason first."""
+    """Rejections by rule in funnel order, most frequent reason first; reasons that differ only in names, values or
+    answers are one."""
     rules = {rule: position for position, rule in enumerate(rejections["rule"].unique(maintain_order=True))}
-    rows = rejections.group_by("rule", "reason").agg(pl.col("n").sum()).iter_rows()
+    reason = pl.col("reason")
+    for particular in _PARTICULARS:
+        reason = reason.str.replace_all(particular, "…")
+    rows = rejections.group_by("rule", reason.alias("reason")).agg(pl.col("n").sum()).iter_rows()
     return sorted((ReasonRow(*row) for row in rows), key=lambda row: (rules[row.rule], -row.n, row.reason))
 
 

@@ -66,6 +66,22 @@ def test_reasons_keep_the_order_of_the_funnel_and_lose_no_row() -> None:
     ]
 
 
+def test_reasons_that_differ_in_names_and_values_are_one() -> None:
+    reasons = [
+        "off_plan: the assistant ended its turn without shop__get_order, run_python",
+        "off_plan: the assistant ended its turn without bank__list_accounts",
+        'off_plan: ci__trigger_pipeline failed again: {"error": {"code": "x"}}',
+        "the answer names none of ['a', 'b']",
+        "the answer names none of ['c']",
+    ]
+    rows = pl.DataFrame({"batch": ["r01-b01"] * 5, "rule": ["a"] * 5, "reason": reasons, "n": [1, 1, 1, 1, 1]})
+    assert [(row.reason, row.n) for row in reason_rows(rows)] == [
+        ("off_plan: the assistant ended its turn without …", 2),
+        ("the answer names none of …", 2),
+        ("off_plan: … failed again: …", 1),
+    ]
+
+
 def test_figures_are_those_of_the_newest_batch_with_their_interval() -> None:
     metrics = pl.DataFrame(
         {
