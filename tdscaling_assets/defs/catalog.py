@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
-import polars as pl
 
 from tdscaling_assets.catalog.changes import REASONS_SHOWN, copy_counts, find_changes, rejections_by_reason
 from tdscaling_assets.catalog.harvest import harvest
@@ -84,7 +83,7 @@ def business_clusters(context: dg.AssetExecutionContext, system: System) -> dg.M
             "multi_coverage": last.coverage if last else 0.0,
             "saturation_nothing_new": chosen.nothing_new,
             "saturation_little_left": chosen.little_left,
-            "coverage": picture(coverage_figure(frame, len(tools), _pairs(edges)), "Coverage by clusters"),
+            "coverage": picture(coverage_figure(frame, len(tools), len(edges)), "Coverage by clusters"),
             "cluster_domains": picture(cluster_domain_figure(frame), "Clusters per domain"),
             "cluster_graphs": picture(tool_graph_figure(shown_clusters(frame, names), names), "Tools of clusters"),
         }
@@ -102,7 +101,3 @@ def domain_counts(tools: Sequence[Tool]) -> dict[str, int | float | dg.MarkdownM
         "unknown_domain_share": unknown / max(1, len(tools)),
         "tools_per_domain": dg.MetadataValue.md("\n".join(["| domain | tools |", "|---|---|", *lines])),
     }
-
-
-def _pairs(edges: list[ToolEdge]) -> int:
-    return pl.DataFrame({"edge": [f"{edge.producer_id}>{edge.consumer_id}" for edge in edges]})["edge"].n_unique()

@@ -89,7 +89,7 @@ def read_report(lake: Lake, settings: Settings) -> ReportData:
     verdicts = [one for one in lake.records("verdicts", Verdict) if one.trajectory_id in set(chosen)]
     models = speaking_models(lake)
     tools = lake.read("tool_catalog", columns=["tool_id", "server", "name"])
-    edges = lake.query("SELECT count(*) FROM (SELECT DISTINCT producer_id, consumer_id FROM tool_graph)").item()
+    edges = lake.query("SELECT count(*) FROM tool_graph").item()
     return ReportData(
         metrics=lake.read("diversity_report"),
         plans=lake.read("evolution_plan"),

@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from tdscaling_assets.defs.report import read_report
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.tables import TABLES
@@ -127,3 +128,10 @@ def materialization(record: dg.EventLogRecord) -> dg.AssetMaterialization:
 
 def pairs(entries: list[dict[str, object]]) -> dict[object, object]:
     return {entry["key"]: entry["value"] for entry in entries}
+
+
+def test_the_report_counts_covered_edges_among_all_edges(home: Path, lake: Lake) -> None:
+    data = read_report(lake, Settings(home=home, catalog="", lake_data=""))
+    assert data.total_edges == lake.query("SELECT count(*) FROM tool_graph").item()
+    assert 0 < data.clusters["covered_edges"].max() <= data.total_edges
+    assert 0 < data.clusters["covered_tools"].max() <= data.total_tools
