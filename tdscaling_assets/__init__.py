@@ -21,6 +21,7 @@
     catalog/       sources → Tools
     graph.py       Tools → edges
     clusters/      edges → candidates → ranked clusters
+    naming.py      clusters → names and purposes by a model
     evolution/     history → RoundPlan
     blueprints/    clusters + plan → Blueprints with ground truth
     agents/        Blueprints → conversations

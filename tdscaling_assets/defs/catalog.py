@@ -15,6 +15,9 @@ from tdscaling_assets.clusters import choose_clusters
 from tdscaling_assets.defs.system import System
 from tdscaling_assets.defs.tables import PREVIEW_ROWS, picture, preview, store, table_asset
 from tdscaling_assets.graph import build_graph
+from tdscaling_assets.llm.roles import open_models
+from tdscaling_assets.llm.teacher import is_simulated
+from tdscaling_assets.naming import name_clusters
 from tdscaling_assets.report.clusters import cluster_domain_figure, coverage_figure
 from tdscaling_assets.report.toolgraph import ToolName, shown_clusters, tool_graph_figure
 from tdscaling_assets.schema import Tool, ToolEdge
@@ -65,17 +68,22 @@ def tool_graph(context: dg.AssetExecutionContext, system: System) -> dg.Material
 
 
 @table_asset("business_clusters", "igraph", deps=["tool_graph"])
-def business_clusters(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
-    """Sets of 3-12 tools around one business purpose, in greedy maximum-coverage order."""
+async def business_clusters(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
+    """Sets of 3-12 tools around one business purpose, in greedy maximum-coverage order; named by the planner model,
+    where there is a real one."""
     settings = system.settings()
     with Lake.open(settings) as lake:
         tools, edges = canonical_tools(lake), lake.records("tool_graph", ToolEdge)
         chosen = choose_clusters(tools, edges, settings.clusters, settings.cluster_cover, settings.cluster_coverage)
-        frame = to_frame("business_clusters", chosen.clusters)
+        clusters, model = chosen.clusters, open_models(settings)["planner"]
+        if not is_simulated([model.name]):
+            clusters = await name_clusters(clusters, {tool.tool_id: tool for tool in tools}, model, settings)
+        frame = to_frame("business_clusters", clusters)
         names = {tool.tool_id: ToolName(tool.server, tool.name) for tool in tools}
         last = chosen.clusters[-1] if chosen.clusters else None
         counts = {
             "candidates": chosen.candidates,
+            "named_by_model": sum(new != old for new, old in zip(clusters, chosen.clusters, strict=True)),
             "reachable_tools": chosen.reachable_tools,
             "reachable_edges": chosen.reachable_edges,
             "covered_tools": last.covered_tools if last else 0,
