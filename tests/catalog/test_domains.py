@@ -56,7 +56,7 @@ def test_a_tool_that_says_nothing_is_unknown() -> None:
 
 def test_a_vague_tool_takes_the_domain_of_its_siblings_and_not_of_strangers() -> None:
     vague = tool("get_details", "Details of one entry.")
-    clear = [tool(f"t{n}", "Search flights between airports and book a passenger.") for n in range(5)]
+    clear = [tool(f"t{n}", "Search flights and airlines, hotels and itineraries for a trip.") for n in range(5)]
     assert domain(vague, *clear)[0] == "travel"
     assert domain(vague, *(other.model_copy(update={"server": "elsewhere"}) for other in clear))[0] == UNKNOWN
 

@@ -35,13 +35,13 @@ def test_references_to_the_environment_are_replaced_everywhere(tmp_path: Path) -
         "args": ["--in=${env:HOME}", "${MISSING:-fall back}", "$PLAIN ${not a name}", "${EMPTY:-}"],
         "env": {"TOKEN": "${TOKEN}"},
     }
-    server = read(tmp_path, entry, BIN="/opt", HOME="/me", TOKEN="t-1", EMPTY="")
+    server = read(tmp_path, entry, BIN="/opt", HOME="/me", TOKEN="tok-7g2q", EMPTY="")
     assert isinstance(server, McpServer)
     assert server.command == "/opt/run"
     assert server.args == ("--in=/me", "fall back", "$PLAIN ${not a name}", "")
-    assert server.env == {"TOKEN": "t-1"}
-    assert "t-1" not in repr(server)
-    assert "t-1" in server.secrets().certain
+    assert server.env == {"TOKEN": "tok-7g2q"}
+    assert "tok-7g2q" not in repr(server)
+    assert "tok-7g2q" in server.secrets().certain
 
 
 def test_references_in_urls_and_headers_are_replaced(tmp_path: Path) -> None:

@@ -141,7 +141,8 @@ def test_the_spool_is_gone_once_the_batch_is_in_the_lake(story: Story) -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_disturbed_or_not_the_same_seed_gives_the_same_rows(table: str, story: Story, undisturbed: Tables) -> None:
-    assert_frame_equal(story.tables[table], undisturbed[table])
+    when = ["first_seen", "last_seen"]  # a harvest's own clock
+    assert_frame_equal(story.tables[table].drop(when, strict=False), undisturbed[table].drop(when, strict=False))
 
 
 def test_every_table_answers_while_a_batch_is_written(story: Story) -> None:
