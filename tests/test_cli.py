@@ -183,6 +183,11 @@ def test_a_service_of_ones_own_is_tried_out(tmp_path: Path) -> None:
     assert "toolshed: the shed holds no less than nothing does not hold after some call" in broken.stdout
 
 
+def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    told = refusal(tds(tmp_path, "services", "serve", str(tmp_path / "bakery.yaml")))
+    assert "bakery.yaml cannot be read as a service" in told
+
+
 def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -27,7 +27,11 @@ def load_services() -> dict[str, ServiceSpec]:
 
 def load_service(path: Path) -> ServiceSpec:
     """The service of one file, with packaged partners; SpecError names the file, the place in it and the remedy."""
-    spec = _parse(path.name, path.read_text(encoding="utf-8"))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path} cannot be read as a service ({error}): give the path of a YAML file") from error
+    spec = _parse(path.name, text)
     return _join({**{name: other for name, other in _packaged() if name != spec.name}, spec.name: spec})[spec.name]
 
 
