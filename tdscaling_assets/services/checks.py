@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
 from tdscaling_assets.errors import SpecError
-from tdscaling_assets.services.effects import is_destructive, writes
+from tdscaling_assets.services.effects import changes_state, is_destructive
 from tdscaling_assets.services.engine import STATE_NAMES
 from tdscaling_assets.services.expressions import parse_expression, parse_message
 from tdscaling_assets.services.functions import FUNCTIONS
@@ -133,7 +133,7 @@ class _Checker:
         scope: Scope = dict.fromkeys(operation.parameters, "")
         self.steps(operation.given, scope, writes=False)
         self.steps(operation.effects, scope, writes=True)
-        if operation.effects and not any(writes(operation.effects)):
+        if operation.effects and not changes_state(self.spec, operation):
             self.fail("effects change nothing; move the steps to `given` or write create, update, delete or call")
         if operation.destructive and is_destructive(self.spec, operation.model_copy(update={"destructive": False})):
             self.fail("that it is destructive follows from what it does; leave `destructive` out")

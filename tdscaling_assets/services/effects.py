@@ -30,6 +30,14 @@ def writes(steps: tuple[Step, ...]) -> Iterator[Create | Update | Delete | Call]
             yield from writes(step.do)
 
 
+def changes_state(spec: ServiceSpec, operation: OperationSpec) -> bool:
+    """Whether an effect writes, or calls a partner's operation that has effects."""
+    return any(
+        not isinstance(step, Call) or bool(spec.partner(step.service).operations[step.operation].effects)
+        for step in writes(operation.effects)
+    )
+
+
 def is_destructive(spec: ServiceSpec, operation: OperationSpec) -> bool:
     """Whether the operation says so, deletes a row, sets a `lost` state, or calls a partner's operation that does."""
     kinds = row_kinds((*operation.given, *operation.effects), {})

@@ -87,6 +87,14 @@ def test_a_move_that_is_not_listed_is_an_error_of_the_spec(kiosk: Kiosk) -> None
             "    given:\n      - get: sale\n      - call: payments.create_payout\n",
             "given",
         ),
+        (
+            "call: payments.refund_payment\n"
+            "        with: {payment_id: sale.payment_id, reason: \"'requested_by_customer'\"}\n"
+            "        as: refunded\n        when: payment.status != 'refunded'\n"
+            "      - {update: sale, set: {status: returned}}",
+            "call: payments.get_payment\n        with: {payment_id: sale.payment_id}\n        as: refunded",
+            r"operation return_paper: effects change nothing",
+        ),
         ("get: payments.payment,", "get: payments.charge,", r"there is no entity 'payments\.charge'; write one of"),
     ],
 )
