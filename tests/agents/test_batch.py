@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tdscaling_assets.agents.batch import run_batch
+from tdscaling_assets.agents.batch import OnDone, run_batch
 from tdscaling_assets.agents.conversation import Stage
 from tdscaling_assets.agents.progress import Progress
 from tdscaling_assets.agents.usage import add_usage
@@ -18,15 +18,24 @@ from tdscaling_assets.schema import Blueprint, Failure, Trajectory, Usage
 MakeDouble = Callable[..., Any]
 
 
+def keeping(done: list[Trajectory]) -> OnDone:
+    """Hands over to the list."""
+
+    async def keep(one: Trajectory) -> None:
+        done.append(one)
+
+    return keep
+
+
 def test_every_blueprint_is_handed_over_once(blueprints: list[Blueprint], stage: Stage) -> None:
     done: list[Trajectory] = []
-    asyncio.run(run_batch(blueprints, stage, done.append))
+    asyncio.run(run_batch(blueprints, stage, keeping(done)))
     assert sorted(item.blueprint_id for item in done) == sorted(item.blueprint_id for item in blueprints)
 
 
 def test_an_empty_batch_ends_at_once(stage: Stage) -> None:
     done: list[Trajectory] = []
-    asyncio.run(run_batch([], stage, done.append))
+    asyncio.run(run_batch([], stage, keeping(done)))
     assert done == []
 
 
@@ -50,7 +59,7 @@ def test_no_more_conversations_are_in_flight_than_allowed(
 
     settings = stage.settings.model_copy(update={"concurrency": limit})
     busy = replace(stage, models=dict.fromkeys(stage.models, double(answer)), settings=settings)
-    asyncio.run(run_batch(blueprints, busy, lambda one: None))
+    asyncio.run(run_batch(blueprints, busy, keeping([])))
     assert most == limit
 
 
@@ -65,12 +74,15 @@ def test_each_is_handed_over_before_the_next_begins(
             events.append("speaks")
         return teacher.complete(request)
 
+    async def keep(one: Trajectory) -> None:
+        events.append("done")
+
     alone = stage.settings.model_copy(update={"concurrency": 1})
     asyncio.run(
         run_batch(
             blueprints[:3],
             replace(stage, models=dict.fromkeys(stage.models, double(answer)), settings=alone),
-            lambda one: events.append("done"),
+            keep,
         )
     )
     spoken = "".join("d" if event == "done" else "s" for event in events)
@@ -80,7 +92,7 @@ def test_each_is_handed_over_before_the_next_begins(
 def test_a_failure_to_store_stops_the_batch(blueprints: list[Blueprint], stage: Stage) -> None:
     stored: list[Trajectory] = []
 
-    def store(one: Trajectory) -> None:
+    async def store(one: Trajectory) -> None:
         if len(stored) == 2:
             raise OSError("no space left")
         stored.append(one)
@@ -109,7 +121,8 @@ def test_progress_tells_counts_failures_rates_cost_and_time_left(ended: Callable
     for kind in ("", "timeout", "", "off_plan", "timeout"):
         progress.count(ended(kind))
     assert progress.line(5.0) == (
-        "5/10 conversations, failed: 1 off_plan, 2 timeout, 5 calls/s, 600 tokens/s, cost $1.25, 5 s left"
+        "5/10 conversations, kept so far: 5 of 5, failed: 1 off_plan, 2 timeout, 5 calls/s, 600 tokens/s, cost $1.25, "
+        "5 s left"
     )
     assert said == []
 
@@ -126,7 +139,7 @@ def test_progress_of_a_resumed_batch_counts_time_for_what_is_new(ended: Callable
     progress = Progress(10, 6, lambda: 0.0, said.append)
     assert said == ["6 of 10 conversations were finished before: resuming"]
     progress.count(ended())
-    assert progress.line(4.0).startswith("7/10 conversations, failed: none")
+    assert progress.line(4.0).startswith("7/10 conversations, kept so far: 1 of 1, failed: none")
     assert progress.line(4.0).endswith("12 s left")
 
 

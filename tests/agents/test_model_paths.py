@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from tdscaling_assets.llm.server import teacher_app
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.schema import Blueprint, Trajectory, Usage
 from tdscaling_assets.settings import Settings
+from tdscaling_assets.storage.replies import Replies
 
 Hold = Callable[[Sequence[Blueprint], Stage], list[Trajectory]]
 
@@ -40,10 +42,10 @@ def url() -> Iterator[str]:
         thread.join()
 
 
-def through(stage: Stage, home: Path, **models: object) -> Stage:
+def through(stage: Stage, home: Path, replies: Replies | None = None, **models: object) -> Stage:
     """The stage with the models that the settings open."""
     settings = Settings(home=home, compliance=COMPLIANCE, **models)
-    return replace(stage, models=open_models(settings))
+    return replace(stage, models=open_models(settings, replies))
 
 
 def without_usage(trajectories: list[Trajectory]) -> list[str]:
@@ -76,12 +78,18 @@ def test_a_batch_that_is_repeated_asks_the_endpoint_nothing(
     blueprints: list[Blueprint], stage: Stage, hold: Hold, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    first = hold(blueprints[:3], through(stage, tmp_path, model="openai/teacher", model_base_url=url))
-    files = sorted(path for path in (tmp_path / "cache").rglob("*.json"))
-    assert len(files) == sum(item.usage.calls for item in first)
-    again = hold(blueprints[:3], through(stage, tmp_path, model="openai/teacher", model_base_url=url))
+    with Replies(tmp_path, "r01-b01", 30) as replies:
+        first = hold(blueprints[:3], through(stage, tmp_path, replies, model="openai/teacher", model_base_url=url))
+        spoken = Counter((role, cost.calls) for (role, _), cost in replies.costs().items())
+    assert sum(calls for _, calls in spoken) == sum(item.usage.calls for item in first)
+    nowhere = "http://127.0.0.1:1/v1"
+    with Replies(tmp_path, "r01-b01", 30) as replies:
+        again = hold(blueprints[:3], through(stage, tmp_path, replies, model="openai/teacher", model_base_url=url))
+        assert sum(cost.calls for cost in replies.costs().values()) == sum(calls for _, calls in spoken)
     assert again == first
-    assert sorted(path for path in (tmp_path / "cache").rglob("*.json")) == files
+    with Replies(tmp_path, "r01-b01", 30) as replies:
+        other = through(stage, tmp_path, replies, model="openai/teacher", model_base_url=nowhere, model_attempts=1)
+        assert [item.outcome for item in hold(blueprints[:3], other)] == ["failed"] * 3
 
 
 def test_a_batch_of_the_litellm_provider_is_the_batch_in_process(

@@ -34,6 +34,7 @@ class Endpoint(ThreadingHTTPServer):
         self.statuses: list[int] = []
         self.completion: dict[str, object] = COMPLETION
         self.complaint = "something is wrong"
+        self.headers: dict[str, str] = {}
         self.requests: list[dict[str, object]] = []
         self.hang: threading.Event | None = None
 
@@ -55,6 +56,8 @@ class _Handler(BaseHTTPRequestHandler):
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
