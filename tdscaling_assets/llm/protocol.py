@@ -4,11 +4,14 @@
 `ReplyStore` keeps what was paid for.
 """
 
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from pydantic import Field
+from pydantic import Field, SkipValidation
 
 from tdscaling_assets.schema import JsonObject, Record, Role, ToolCall, Usage
+
+Wire = Annotated[JsonObject, SkipValidation]
+"""JSON in OpenAI's wire format, written by our own code."""
 
 
 class ChatRequest(Record):
@@ -18,8 +21,8 @@ class ChatRequest(Record):
     """
 
     role: Role
-    messages: tuple[JsonObject, ...]
-    tools: tuple[JsonObject, ...] = ()
+    messages: tuple[Wire, ...]
+    tools: tuple[Wire, ...] = ()
     temperature: float = 0.7
     max_tokens: int = 2048
     seed: int = 0

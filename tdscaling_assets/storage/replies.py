@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 
 from tdscaling_assets.errors import StorageError
 from tdscaling_assets.schema import Role, Usage
+from tdscaling_assets.storage.locks import file_lock
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS replies (
@@ -46,14 +47,8 @@ class Replies:
         self._batch = batch
         with self._errors():
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = sqlite3.connect(
-                self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            self._file.execute("PRAGMA journal_mode = WAL")
-            self._file.execute("PRAGMA synchronous = NORMAL")
-            self._file.executescript(_TABLE)
-            oldest = datetime.now(UTC) - timedelta(days=keep_days)
-            self._file.execute("DELETE FROM replies WHERE at < ?", [oldest.isoformat()])
+            with file_lock(self._path.with_suffix(".lock")):  # SQLite does not wait for one who turns WAL on
+                self._file = _open(self._path, datetime.now(UTC) - timedelta(days=keep_days))
 
     def __enter__(self) -> Self:
         return self
@@ -113,3 +108,17 @@ class Replies:
                 f"cannot use the cache of replies {self._path}: {error}; check the disk and TDS_HOME, "
                 "or move the file away"
             ) from error
+
+
+def _open(path: Path, oldest: datetime) -> sqlite3.Connection:
+    """The file with its table, without the replies that are older."""
+    file = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute("PRAGMA synchronous = NORMAL")
+        file.executescript(_TABLE)
+        file.execute("DELETE FROM replies WHERE at < ?", [oldest.isoformat()])
+    except sqlite3.Error:
+        file.close()
+        raise
+    return file
