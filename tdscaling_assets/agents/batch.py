@@ -32,6 +32,7 @@ class _Run:
     on_done: OnDone
     stopped: str = ""
     ended: int = 0
+    ended_usd: float = 0.0
     under_way: int = 0
 
     async def work(self) -> None:
@@ -49,11 +50,15 @@ class _Run:
             finally:
                 self.under_way -= 1
             self.ended += 1
+            self.ended_usd += trajectory.usage.usd or 0.0
             await self.on_done(trajectory)
             await asyncio.sleep(0)  # a model that never waits would keep an interrupt from being heard
 
     def _shortage(self) -> str:
         """Why one more beside those under way cannot be paid for, at what one has cost on average here."""
         budget = self.stage.budget
-        each = budget.spent / self.ended if budget is not None and self.ended else 0.0
-        return budget.shortage(each * (self.under_way + 1)) if budget is not None else ""
+        if budget is None:
+            return ""
+        each = self.ended_usd / self.ended if self.ended else 0.0
+        already = budget.spent - self.ended_usd  # those under way have cost that much
+        return budget.shortage(each * (self.under_way + 1) - already)

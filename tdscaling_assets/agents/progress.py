@@ -66,7 +66,7 @@ class Progress:
         fresh = self._done - self._resumed
         left = f"{(self._total - self._done) * elapsed / fresh:.0f} s left" if fresh else "time left unknown"
         failed = ", ".join(f"{count} {kind}" for kind, count in sorted(self._failures.items())) or "none"
-        cost = "unknown" if self._usd is None else f"${self._usd:.2f}"
+        cost = "unknown" if self._usd is None else f"${self._usd:.{2 if self._usd >= 1 else 4}f}"
         return "; ".join(
             (
                 f"{self._done}/{self._total} conversations, kept so far: {self._kept} of {fresh}, failed: {failed}, "

@@ -31,12 +31,18 @@ class Budget:
 
     def check(self) -> None:
         """Raises BudgetReachedError when nothing is left."""
-        if self._left(self._tighter()) <= 0:
-            raise BudgetReachedError(self._sentence("is spent"))
+        reason = self.exhausted(self._tighter())
+        if reason:
+            raise BudgetReachedError(reason)
+
+    def exhausted(self, period: Period) -> str:
+        """Why nothing more may be spent in this period, "" if something may."""
+        return self._sentence(period, "is spent") if self._left(period) <= 0 else ""
 
     def shortage(self, usd: float) -> str:
         """Why so much more cannot be spent, "" if it can."""
-        return self._sentence("pays for no further conversation") if self._left(self._tighter()) < usd else ""
+        period = self._tighter()
+        return self._sentence(period, "pays for no further conversation") if self._left(period) < usd else ""
 
     def _tighter(self) -> Period:
         return min(self._limits, key=self._left)
@@ -44,8 +50,7 @@ class Budget:
     def _left(self, period: Period) -> float:
         return self._limits[period] - self._before[period] - self.spent
 
-    def _sentence(self, what: str) -> str:
-        period = self._tighter()
+    def _sentence(self, period: Period, what: str) -> str:
         spent = self._before[period] + self.spent
         return (
             f"the {period}'s budget of ${self._limits[period]:g} {what} (${spent:.4f} spent): "
