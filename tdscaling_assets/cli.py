@@ -35,6 +35,8 @@ INTERRUPTED = 130
 Size = Annotated[int | None, typer.Option("--size", min=1, help="Blueprints in the batch (TDS_BATCH_SIZE).")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random (TDS_SEED).")]
 
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would take: calls, tokens, USD. Spend nothing.")]
+
 
 def main() -> None:
     """Run a command; a failure that a person can act on is one sentence on standard error and exit code 1."""
@@ -77,9 +79,12 @@ def catalog() -> None:
 
 
 @app.command()
-def batch(size: Size = None, seed: Seed = None) -> None:
+def batch(size: Size = None, seed: Seed = None, dry_run: DryRun = False) -> None:
     """Run the next batch of the newest round; an unfinished one is resumed."""
     settings = _checked(load_settings(), needs_catalog=True)
+    if dry_run:
+        _print_estimate(size, seed, new_round=False)
+        return
     from tdscaling_assets.defs.run import open_instance, run_next_batch
 
     key = run_next_batch(open_instance(settings), settings, {"batch_size": size, "seed": seed})
@@ -87,9 +92,12 @@ def batch(size: Size = None, seed: Seed = None) -> None:
 
 
 @app.command("round")
-def round_(size: Size = None, seed: Seed = None) -> None:
+def round_(size: Size = None, seed: Seed = None, dry_run: DryRun = False) -> None:
     """Run the first batch of a new round, planned from what has been kept so far."""
     settings = _checked(load_settings(), needs_catalog=True)
+    if dry_run:
+        _print_estimate(size, seed, new_round=True)
+        return
     from tdscaling_assets.defs.run import open_instance, run_next_round
 
     key = run_next_round(open_instance(settings), settings, {"batch_size": size, "seed": seed})
@@ -277,6 +285,15 @@ def _checked(settings: Settings, needs_sources: bool = False, needs_catalog: boo
         if needs_catalog and lake.read("business_clusters", columns=["cluster_id"]).is_empty():
             raise ConfigError(f"{settings.home} has no business clusters yet: run `tds catalog` first")
     return settings
+
+
+def _print_estimate(size: int | None, seed: int | None, new_round: bool) -> None:
+    from tdscaling_assets.commands.estimate import estimate_batch, print_estimate
+    from tdscaling_assets.defs.run import open_instance
+
+    chosen = {"batch_size": size, "seed": seed}
+    settings = load_settings(**{name: value for name, value in chosen.items() if value is not None})
+    print_estimate(*estimate_batch(open_instance(settings), settings, new_round), settings, console)
 
 
 def _print_batch(settings: Settings, key: str) -> None:

@@ -4,15 +4,14 @@ litellm is imported when an attempt is opened, because the import takes seconds 
 """
 
 import asyncio
-import os
 import time
-import warnings
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
 
 from tdscaling_assets.errors import ConfigError, ModelError, ModelFailure
 from tdscaling_assets.llm import provider
+from tdscaling_assets.llm.library import load_litellm
+from tdscaling_assets.llm.prices import listed_price, price
 from tdscaling_assets.llm.protocol import Answer, ChatReply, ChatRequest
 from tdscaling_assets.llm.secrets import hide_secrets
 from tdscaling_assets.schema import JsonObject, ToolCall, Usage
@@ -29,7 +28,7 @@ class LitellmAttempt:
         """Raises ConfigError for a name that litellm does not know."""
         self._options = options
         self._settings = settings
-        self._litellm = _load_litellm()
+        self._litellm = load_litellm()
         self.provider = self._check_name()
         self._fixed = self._fixed_parameters()
         self._holds_to_schemas = bool(self._litellm.supports_response_schema(options.model))
@@ -37,15 +36,20 @@ class LitellmAttempt:
     @property
     def is_priced(self) -> bool:
         """Whether calls of this model have a known price."""
-        return self._options.model in self._settings.prices or self._is_listed
+        return price(self._options.model, 1, 1, self._settings) is not None
 
     @property
     def calls_tools(self) -> bool:
         """Whether tools are offered natively, not as text."""
         if self._settings.model_tools != "auto":
             return self._settings.model_tools == "native"
-        known = self._is_listed and self._options.model not in (provider.TEACHER_MODEL,)
-        return not known or bool(self._litellm.supports_function_calling(self._options.model))
+        model = self._options.model
+        if self.provider == provider.PROVIDER:
+            return True
+        if "tools" not in (self._litellm.get_supported_openai_params(model) or ()):
+            return False
+        is_listed = listed_price(model) is not None
+        return not is_listed or bool(self._litellm.supports_function_calling(model))
 
     async def attempt(self, request: ChatRequest) -> Answer:
         """The endpoint's answer. Raises ModelError, its detail without credentials."""
@@ -112,21 +116,11 @@ class LitellmAttempt:
         return ChatReply(content=message.content or None, reasoning=reasoning, tool_calls=calls, usage=usage)
 
     def _price(self, response: Any, usage: Usage) -> float | None:
-        """USD of a call by the settings' price, else by litellm's list; None when neither knows the model."""
-        own = self._settings.prices.get(self._options.model)
-        if own is not None:
-            return (usage.prompt_tokens * own[0] + usage.completion_tokens * own[1]) / 1_000_000
-        try:
-            return (
-                float(self._litellm.completion_cost(response, model=self._options.model)) if self._is_listed else None
-            )
-        except self._litellm.exceptions.ModelNotMappedError:  # another provider's price goes by the same bare name
-            return None
-
-    @property
-    def _is_listed(self) -> bool:
-        name = self._options.model
-        return bool(self._litellm.model_cost.get(name) or self._litellm.model_cost.get(name.split("/", 1)[-1]))
+        """USD of a call: by the settings' price, else as litellm counts it, with its discounts for cached tokens."""
+        usd = price(self._options.model, usage.prompt_tokens, usage.completion_tokens, self._settings)
+        if usd is None or self._options.model in self._settings.prices:
+            return usd
+        return float(self._litellm.completion_cost(response, model=self._options.model))
 
     def _check_name(self) -> str:
         name = self._options.model
@@ -178,15 +172,3 @@ def _headers_of(error: Exception) -> Mapping[str, str]:
     """The headers of the answer that a litellm exception came from, where it has them."""
     response = getattr(error, "response", None)
     return getattr(error, "litellm_response_headers", None) or getattr(response, "headers", None) or {}
-
-
-def _load_litellm() -> ModuleType:
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    import litellm
-
-    warnings.filterwarnings("ignore", r"Item '\w+' on TypedDict class .* `ReadOnly` qualifier", UserWarning)  # its own
-    litellm.suppress_debug_info = True
-    litellm.telemetry = False
-    provider.register_teacher()
-    module: ModuleType = litellm
-    return module

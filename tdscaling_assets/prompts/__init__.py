@@ -47,6 +47,11 @@ def read_guidance(system: str) -> JsonObject | None:
     return parse_object(system.rsplit(_OPEN, 1)[1].split(_CLOSE, 1)[0])
 
 
+def template_size(role: str) -> int:
+    """Characters of a role's template."""
+    return len(_source(role))
+
+
 @cache
 def prompt_versions() -> dict[str, str]:
     """Role → first 12 hex digits of its template's SHA-256."""

@@ -1,0 +1,20 @@
+"""litellm as this package uses it: imported when first needed, because that takes seconds, and set to stay at home."""
+
+import os
+import warnings
+from types import ModuleType
+
+from tdscaling_assets.llm import provider
+
+
+def load_litellm() -> ModuleType:
+    """litellm, with the teacher as a provider, quiet, and without a price list from the network."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    import litellm
+
+    warnings.filterwarnings("ignore", r"Item '\w+' on TypedDict class .* `ReadOnly` qualifier", UserWarning)  # its own
+    litellm.suppress_debug_info = True
+    litellm.telemetry = False
+    provider.register_teacher()
+    module: ModuleType = litellm
+    return module
