@@ -18,3 +18,12 @@ def load_litellm() -> ModuleType:
     provider.register_teacher()
     module: ModuleType = litellm
     return module
+
+
+async def release_litellm() -> None:
+    """End what litellm left in this event loop: its logging task and its open connections."""
+    from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
+    from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
+
+    await GLOBAL_LOGGING_WORKER.stop()
+    await close_litellm_async_clients()

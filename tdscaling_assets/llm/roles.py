@@ -7,6 +7,7 @@ from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.llm.budget import Budget
 from tdscaling_assets.llm.client import LitellmAttempt
 from tdscaling_assets.llm.endpoint import Endpoint
+from tdscaling_assets.llm.library import release_litellm
 from tdscaling_assets.llm.patient import BACKOFF_SECONDS, PatientModel
 from tdscaling_assets.llm.protocol import ChatModel, ReplyStore
 from tdscaling_assets.llm.provider import TEACHER_MODEL
@@ -46,7 +47,9 @@ class Models(Mapping[Role, ChatModel]):
         return [complaint for complaint in said if complaint]
 
     async def close(self) -> None:
-        """Release what the models hold."""
+        """Release what the models hold in this event loop."""
+        if self._endpoints:
+            await release_litellm()
 
     def _open(self, options: ModelOptions) -> ChatModel:
         key = repr((options.model_dump(), options.key.get_secret_value()))

@@ -11,9 +11,11 @@ from tdscaling_assets.agents.batch import OnDone, run_batch
 from tdscaling_assets.agents.conversation import Stage
 from tdscaling_assets.agents.progress import Progress
 from tdscaling_assets.agents.usage import add_usage
+from tdscaling_assets.llm.budget import Budget
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.schema import Blueprint, Failure, Trajectory, Usage
+from tdscaling_assets.settings import Settings
 
 MakeDouble = Callable[..., Any]
 
@@ -101,6 +103,42 @@ def test_a_failure_to_store_stops_the_batch(blueprints: list[Blueprint], stage: 
         asyncio.run(run_batch(blueprints, stage, store))
     assert caught.group_contains(OSError, match="no space left")
     assert len(stored) == 2
+
+
+def priced(stage: Stage, double: MakeDouble, budget: float) -> Stage:
+    """The stage with a teacher whose every call costs a dollar, and so much to spend."""
+    teacher = ScriptedTeacher(1.0)
+    purse = Budget(Settings(budget_batch=budget), None)
+
+    async def answer(request: ChatRequest) -> ChatReply:
+        purse.check()
+        reply = await teacher.complete(request)
+        usage = reply.usage.model_copy(update={"usd": 1.0})
+        purse.add(usage)
+        return reply.model_copy(update={"usage": usage})
+
+    settings = stage.settings.model_copy(update={"concurrency": 2})
+    return replace(stage, models=dict.fromkeys(stage.models, double(answer)), settings=settings, budget=purse)
+
+
+def test_a_budget_ends_the_batch_cleanly_with_what_it_paid_for(
+    blueprints: list[Blueprint], stage: Stage, double: MakeDouble, trajectories: list[Trajectory]
+) -> None:
+    done: list[Trajectory] = []
+    stopped = asyncio.run(run_batch(blueprints, priced(stage, double, 60.0), keeping(done)))
+    spent = sum(one.usage.usd or 0.0 for one in done)
+    assert stopped.startswith("the batch's budget of $60 ")
+    assert 0 < len(done) < len(blueprints)
+    assert all(one.outcome == "completed" for one in done)
+    assert spent <= 60.0
+    dearest = max(one.usage.calls for one in trajectories)
+    assert spent > 60.0 - 3 * dearest
+
+
+def test_a_budget_that_suffices_stops_nothing(blueprints: list[Blueprint], stage: Stage, double: MakeDouble) -> None:
+    done: list[Trajectory] = []
+    assert asyncio.run(run_batch(blueprints, priced(stage, double, 1e6), keeping(done))) == ""
+    assert len(done) == len(blueprints)
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
 """However the teacher is reached, in process, through litellm or over HTTP, it holds the same conversations."""
 
-import socket
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import uvicorn
+from endpoints import serving
 
 from tdscaling_assets.agents.conversation import Stage
 from tdscaling_assets.llm.roles import open_models
-from tdscaling_assets.llm.server import teacher_app
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.schema import Blueprint, Trajectory, Usage
 from tdscaling_assets.settings import Settings
@@ -32,14 +29,8 @@ def direct(blueprints: list[Blueprint], stage: Stage, hold: Hold) -> list[Trajec
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """The endpoint of the same teacher."""
-    app = teacher_app(ScriptedTeacher(COMPLIANCE))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        server.should_exit = True
-        thread.join()
+    with serving(ScriptedTeacher(COMPLIANCE)) as address:
+        yield address
 
 
 def through(stage: Stage, home: Path, replies: Replies | None = None, **models: object) -> Stage:

@@ -1,18 +1,13 @@
-"""Endpoints on a free port of this machine: the scripted teacher's, and one that answers as told."""
+"""An endpoint on a free port of this machine that answers as told."""
 
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import uvicorn
 
 from tdscaling_assets.llm.protocol import ChatRequest
-from tdscaling_assets.llm.server import teacher_app
-from tdscaling_assets.llm.teacher import ScriptedTeacher
 
 COMPLETION = {
     "id": "chatcmpl-1",
@@ -78,25 +73,6 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
             server.hang.set()
         server.shutdown()
         thread.join()
-
-
-@contextmanager
-def serving(teacher: ScriptedTeacher) -> Iterator[str]:
-    """The base URL of the teacher's endpoint."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(teacher_app(teacher), log_level="warning", ws="none", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        server.should_exit = True
-        thread.join()
-
-
-@pytest.fixture(scope="session")
-def teacher_url() -> Iterator[str]:
-    """The endpoint of an obedient teacher."""
-    with serving(ScriptedTeacher(1.0)) as url:
-        yield url
 
 
 @pytest.fixture(scope="session")
