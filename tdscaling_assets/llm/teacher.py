@@ -35,7 +35,8 @@ class ScriptedTeacher:
     async def complete(self, request: ChatRequest) -> ChatReply:
         """The scripted reply; never raises for a well-formed request."""
         prompt = canonical_json([_said(message) for message in request.messages])
-        rng = random.Random(digest(prompt, request.seed))
+        stem = digest(prompt, request.seed)
+        rng = random.Random(stem)
         content, calls = self._draft(_hint(request.messages), rng)
         usage = Usage(
             prompt_tokens=len(prompt) // 4,
@@ -44,7 +45,7 @@ class ScriptedTeacher:
             model=self.name,
             calls=1,
         )
-        return ChatReply(content=content, tool_calls=_tool_calls(calls, digest(prompt, request.seed)), usage=usage)
+        return ChatReply(content=content, tool_calls=_tool_calls(calls, stem), usage=usage)
 
     def _draft(self, hint: JsonObject, rng: random.Random) -> Draft:
         role = hint.get("role")

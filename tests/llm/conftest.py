@@ -4,14 +4,14 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import uvicorn
 
+from tdscaling_assets.llm.misbehaviour import Misbehaviour
 from tdscaling_assets.llm.protocol import ChatRequest
-from tdscaling_assets.llm.server import teacher_app
+from tdscaling_assets.llm.server import TeacherServer, teacher_app
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 
 COMPLETION = {
@@ -78,15 +78,21 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
 
 
 @contextmanager
-def serving(teacher: ScriptedTeacher) -> Iterator[str]:
+def serving(teacher: ScriptedTeacher, misbehaviour: Misbehaviour | None = None) -> Iterator[str]:
     """The base URL of the teacher's endpoint."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(teacher_app(teacher), log_level="warning", ws="none", lifespan="off"))
+        server = TeacherServer(teacher_app(teacher, misbehaviour))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def misbehaving() -> Callable[..., AbstractContextManager[str]]:
+    """Serves an obedient teacher that misbehaves as the keywords say."""
+    return lambda **wishes: serving(ScriptedTeacher(1.0), Misbehaviour.model_validate(wishes))
 
 
 @pytest.fixture(scope="session")
