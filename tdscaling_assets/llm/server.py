@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route, Router
 
 from tdscaling_assets.errors import ConfigError
-from tdscaling_assets.llm.endpoint import COUNTS, Endpoint
+from tdscaling_assets.llm.teacher_endpoint import COUNTS, Endpoint
 from tdscaling_assets.llm.misbehaviour import Misbehaviour
 from tdscaling_assets.llm.protocol import ChatModel, ChatRequest
 from tdscaling_assets.llm.teacher import ScriptedTeacher
