@@ -248,12 +248,28 @@ def teacher_serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8765,
     compliance: Annotated[float | None, typer.Option(min=0, max=1, help="TDS_COMPLIANCE.")] = None,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds before every answer.")] = 0.0,
+    jitter: Annotated[float, typer.Option(min=0, help="Seconds added at most, uniformly.")] = 0.0,
+    error_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of errors and lost connections.")] = 0.0,
+    throttle: Annotated[int, typer.Option(min=0, help="Requests per minute before a 429; 0 for no limit.")] = 0,
+    malformed: Annotated[float, typer.Option(min=0, max=1, help="Share of answers that are none.")] = 0.0,
+    hang: Annotated[float, typer.Option(min=0, max=1, help="Share of requests that are never answered.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what goes wrong.")] = 0,
 ) -> None:
-    """Serve the scripted teacher as an OpenAI-compatible endpoint."""
+    """Serve the scripted teacher as an OpenAI-compatible endpoint, on a good night or a bad one."""
+    from tdscaling_assets.llm.misbehaviour import Misbehaviour
     from tdscaling_assets.llm.server import serve_teacher
 
-    print(f"http://{host}:{port}/v1  (use TDS_MODEL=openai/teacher TDS_MODEL_BASE_URL=... OPENAI_API_KEY=none)")
-    serve_teacher(host, port, load_settings().compliance if compliance is None else compliance)
+    misbehaviour = Misbehaviour(
+        latency=latency,
+        jitter=jitter,
+        error_rate=error_rate,
+        throttle=throttle,
+        malformed=malformed,
+        hang=hang,
+        seed=seed,
+    )
+    serve_teacher(host, port, load_settings().compliance if compliance is None else compliance, misbehaviour)
 
 
 @sandbox_app.command("build")

@@ -5,17 +5,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
-
-from tdscaling_assets.llm.server import teacher_app
+from tdscaling_assets.llm.misbehaviour import Misbehaviour
+from tdscaling_assets.llm.server import TeacherServer, teacher_app
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 
 
 @contextmanager
-def serving(teacher: ScriptedTeacher) -> Iterator[str]:
+def serving(teacher: ScriptedTeacher, misbehaviour: Misbehaviour | None = None) -> Iterator[str]:
     """The base URL of the teacher's endpoint."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(teacher_app(teacher), log_level="warning", ws="none", lifespan="off"))
+        server = TeacherServer(teacher_app(teacher, misbehaviour))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"

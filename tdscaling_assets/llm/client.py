@@ -14,6 +14,7 @@ from tdscaling_assets.llm.library import load_litellm
 from tdscaling_assets.llm.prices import listed_price, price
 from tdscaling_assets.llm.protocol import Answer, ChatReply, ChatRequest
 from tdscaling_assets.llm.secrets import hide_secrets
+from tdscaling_assets.llm.text_tools import ask_in_text, is_asked_in_text, read_calls, split_reasoning
 from tdscaling_assets.schema import JsonObject, ToolCall, Usage
 from tdscaling_assets.settings import ModelOptions, Settings
 
@@ -31,6 +32,7 @@ class LitellmAttempt:
         self._litellm = load_litellm()
         self.provider = self._check_name()
         self._fixed = self._fixed_parameters()
+        self._calls_tools = self._can_call_tools()
         self._holds_to_schemas = bool(self._litellm.supports_response_schema(options.model))
 
     @property
@@ -38,9 +40,7 @@ class LitellmAttempt:
         """Whether calls of this model have a known price."""
         return price(self._options.model, 1, 1, self._settings) is not None
 
-    @property
-    def calls_tools(self) -> bool:
-        """Whether tools are offered natively, not as text."""
+    def _can_call_tools(self) -> bool:
         if self._settings.model_tools != "auto":
             return self._settings.model_tools == "native"
         model = self._options.model
@@ -53,16 +53,17 @@ class LitellmAttempt:
 
     async def attempt(self, request: ChatRequest) -> Answer:
         """The endpoint's answer. Raises ModelError, its detail without credentials."""
+        asked = request if self._calls_tools else ask_in_text(request)
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._settings.model_timeout):
-                response = await self._litellm.acompletion(**self._parameters(request))
+                response = await self._litellm.acompletion(**self._parameters(asked))
         except TimeoutError as error:
             raise ModelError("timeout", f"no answer within {self._settings.model_timeout:g} s") from error
         except tuple(self._litellm.exceptions.LITELLM_EXCEPTION_TYPES) as error:
             raise ModelError(classify(error), self._first_line(error), _limit_headers(_headers_of(error))) from None
         return Answer(
-            reply=self._reply(response, time.monotonic() - started),
+            reply=self._reply(response, asked, time.monotonic() - started),
             headers=_limit_headers(response._hidden_params.get("additional_headers") or {}),
         )
 
@@ -92,7 +93,7 @@ class LitellmAttempt:
             parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
         return parameters | self._options.parameters
 
-    def _reply(self, response: Any, seconds: float) -> ChatReply:
+    def _reply(self, response: Any, asked: ChatRequest, seconds: float) -> ChatReply:
         if not response.choices:
             raise ModelError("malformed", "the reply holds no choice")
         choice = response.choices[0]
@@ -101,8 +102,6 @@ class LitellmAttempt:
             ToolCall(id=call.id, name=call.function.name or "", arguments=call.function.arguments or "{}")
             for call in message.tool_calls or ()
         )
-        if not (message.content or "").strip() and not calls:
-            raise ModelError("malformed", f"the reply is empty (finish_reason {choice.finish_reason})")
         counted = getattr(response, "usage", None)
         usage = Usage(
             prompt_tokens=getattr(counted, "prompt_tokens", 0) or 0,
@@ -113,7 +112,11 @@ class LitellmAttempt:
         )
         usage = usage.model_copy(update={"usd": self._price(response, usage)})
         reasoning = getattr(message, "reasoning_content", None)
-        return ChatReply(content=message.content or None, reasoning=reasoning, tool_calls=calls, usage=usage)
+        reply = ChatReply(content=message.content or None, reasoning=reasoning, tool_calls=calls, usage=usage)
+        reply = read_calls(split_reasoning(reply), asked) if is_asked_in_text(asked) else split_reasoning(reply)
+        if not (reply.content or "").strip() and not reply.tool_calls:
+            raise ModelError("malformed", f"the reply is empty (finish_reason {choice.finish_reason})")
+        return reply
 
     def _price(self, response: Any, usage: Usage) -> float | None:
         """USD of a call: by the settings' price, else as litellm counts it, with its discounts for cached tokens."""

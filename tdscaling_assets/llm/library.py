@@ -26,4 +26,4 @@ async def release_litellm() -> None:
     from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
 
     await GLOBAL_LOGGING_WORKER.stop()
-    await close_litellm_async_clients()
+    await close_litellm_async_clients()  # type: ignore[no-untyped-call]

@@ -1,15 +1,18 @@
 """However the teacher is reached, in process, through litellm or over HTTP, it holds the same conversations."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from endpoints import serving
 
 from tdscaling_assets.agents.conversation import Stage
-from tdscaling_assets.llm.roles import open_models
+from tdscaling_assets.llm.misbehaviour import Misbehaviour
+from tdscaling_assets.llm.roles import Models, open_models
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.schema import Blueprint, Trajectory, Usage
 from tdscaling_assets.settings import Settings
@@ -41,6 +44,11 @@ def through(stage: Stage, home: Path, replies: Replies | None = None, **models: 
 
 def without_usage(trajectories: list[Trajectory]) -> list[str]:
     return [item.model_dump_json(exclude={"usage"}) for item in trajectories]
+
+
+def calls(trajectory: Trajectory) -> list[tuple[str, object]]:
+    """Names and arguments of all calls in order."""
+    return [(call.name, json.loads(call.arguments)) for item in trajectory.messages for call in item.tool_calls]
 
 
 def tokens(usage: Usage) -> tuple[int, int, int]:
@@ -90,3 +98,40 @@ def test_a_batch_of_the_litellm_provider_is_the_batch_in_process(
     assert without_usage(held) == without_usage(direct)
     assert {item.usage.usd for item in held} == {0.0}
     assert {item.usage.model for item in held} == {"tds/teacher"}
+
+
+def test_a_batch_on_a_bad_night_is_the_undisturbed_batch(
+    blueprints: list[Blueprint],
+    stage: Stage,
+    hold: Hold,
+    direct: list[Trajectory],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    night = Misbehaviour(error_rate=0.1, malformed=0.1, hang=0.005, throttle=6000, jitter=0.01)
+    with serving(ScriptedTeacher(COMPLIANCE), night) as address:
+        settings = Settings(
+            home=tmp_path, model="openai/teacher", model_base_url=address, model_attempts=20, model_timeout=2.0
+        )
+        held = hold(blueprints, replace(stage, models=Models(settings, backoff=0.0001)))
+        with urlopen(f"{address}/stats") as answer:
+            counted = json.load(answer)
+    assert without_usage(held) == without_usage(direct)
+    assert counted["good"] == sum(item.usage.calls for item in held)
+    assert counted["empty_message"] and counted["dropped"]
+
+
+def test_a_batch_can_be_held_in_plain_text_over_http(
+    blueprints: list[Blueprint], stage: Stage, hold: Hold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    native = hold(blueprints, replace(stage, models=dict.fromkeys(stage.models, ScriptedTeacher(1.0))))
+    with serving(ScriptedTeacher(1.0)) as address:
+        models = through(stage, tmp_path, model="openai/teacher", model_base_url=address, model_tools="text").models
+        held = hold(blueprints, replace(stage, models=models))
+    assert [item.outcome for item in held] == [item.outcome for item in native]
+    assert [calls(item) for item in held] == [calls(item) for item in native]
+    for item in held:
+        ids = [call.id for message in item.messages for call in message.tool_calls]
+        assert len(set(ids)) == len(ids)

@@ -3,11 +3,15 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from endpoints import serving
 
+from tdscaling_assets.llm.misbehaviour import Misbehaviour
 from tdscaling_assets.llm.protocol import ChatRequest
+from tdscaling_assets.llm.teacher import ScriptedTeacher
 
 COMPLETION = {
     "id": "chatcmpl-1",
@@ -73,6 +77,12 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
             server.hang.set()
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def misbehaving() -> Callable[..., AbstractContextManager[str]]:
+    """Serves an obedient teacher that misbehaves as the keywords say."""
+    return lambda **wishes: serving(ScriptedTeacher(1.0), Misbehaviour.model_validate(wishes))
 
 
 @pytest.fixture(scope="session")
