@@ -12,6 +12,8 @@ VALUES = {
     "assistant": {"domain": "retail", "now": "2025-05-20T09:00:00Z"},
     "environment": {"output_schema": '{"type": "object"}'},
     "judge": {},
+    "tools": {"tools": ['{"name": "look_up"}']},
+    "repair": {"problem": "age: Field required"},
 }
 
 
@@ -19,7 +21,9 @@ VALUES = {
 def test_every_role_has_a_prompt_that_holds_its_values(role: str) -> None:
     text = render(role, **VALUES[role])
     assert text == text.strip() != ""
-    assert all(value in text for value in VALUES[role].values())
+    assert all(
+        value in text for given in VALUES[role].values() for value in ([given] if isinstance(given, str) else given)
+    )
     assert "{{" not in text and "{%" not in text
 
 

@@ -22,8 +22,10 @@ def load_litellm() -> ModuleType:
 
 async def release_litellm() -> None:
     """End what litellm left in this event loop: its logging task and its open connections."""
+    import litellm
     from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
     from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
 
     await GLOBAL_LOGGING_WORKER.stop()
     await close_litellm_async_clients()  # type: ignore[no-untyped-call]
+    litellm.in_memory_llm_clients_cache.flush_cache()  # type: ignore[no-untyped-call] # else the next who calls would get a closed one
