@@ -13,7 +13,7 @@ from tdscaling_assets.defs.tables import store, table_asset
 from tdscaling_assets.errors import RETRYABLE, TdsError
 from tdscaling_assets.llm.roles import open_models
 from tdscaling_assets.sandbox.select import open_sandbox
-from tdscaling_assets.schema import CODE_TOOL, Blueprint, Tool, Trajectory, digest
+from tdscaling_assets.schema import CODE_TOOLS, Blueprint, Tool, Trajectory, digest
 from tdscaling_assets.services.spec import load_services, runs_program
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
@@ -63,7 +63,7 @@ def open_stage(settings: Settings, tools: Sequence[Tool], blueprints: Sequence[B
     programs = {
         tool.tool_id for tool in tools if tool.executor == "builtin" and runs_program(services[tool.server], tool.name)
     }
-    needs_sandbox = any(not programs.isdisjoint(one.tool_ids) or CODE_TOOL in one.tool_ids for one in blueprints)
+    needs_sandbox = any(not (programs | CODE_TOOLS).isdisjoint(one.tool_ids) for one in blueprints)
     return Stage(
         models=open_models(settings),
         tools={tool.tool_id: tool for tool in tools},

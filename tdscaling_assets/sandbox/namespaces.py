@@ -26,7 +26,7 @@ _TOOLS = (
     *("pwd", "head", "tail", "wc", "sort", "uniq", "cut", "tr", "tee", "paste", "join", "comm", "nl", "od"),
     *("split", "tac", "seq", "expr", "test"),
     *("echo", "printf", "true", "false", "sleep", "env", "date", "du", "stat", "mktemp", "md5sum", "sha256sum"),
-    *("base64", "timeout"),
+    *("base64", "timeout", "mkfifo", "id", "uname", "printenv", "truncate", "dd", "shuf", "fold", "yes"),
     *("grep", "sed", "find", "xargs", "diff", "cmp", "awk", "tar", "gzip"),
 )
 _STAGE = Path("/tmp")

@@ -73,6 +73,7 @@ async def _hold(drawn: dict[Operator, Blueprint], library: Library, settings: Se
     stage = Stage(dict.fromkeys(SPEAKERS, teacher), library.tools, library.services, sandbox, settings)
     ended: dict[str, Trajectory] = {}
     await run_batch(written, stage, lambda one: ended.setdefault(one.blueprint_id, one))
+    await sandbox.close()
     return {
         operator: Case(ended[blueprint.blueprint_id], blueprint, library.tools)
         for operator, blueprint in zip(drawn, written, strict=True)
