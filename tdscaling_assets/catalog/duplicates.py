@@ -6,8 +6,8 @@ each description names a word of its own server's name that the other lacks. A d
 share (`Description not available`) says nothing. Candidates come from blocks (names,
 names less one word, descriptions), each sorted and compared within a window, never all pairs. The canonical tool is
 the one that runs, else that has an output schema, else that has more parameters, else whose id comes first; copies link
-to canonical tools only, never in chains; our own tools of the sandbox are compared with none. Words, weights and thresholds are our own definitions: docs/sources.md says
-what was measured.
+to canonical tools only, never in chains. The tools of our own sandbox are compared with none. Words, weights and
+thresholds are our own definitions: docs/sources.md says what was measured.
 """
 
 from collections import defaultdict

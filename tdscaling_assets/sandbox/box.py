@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from tdscaling_assets.errors import SandboxError
-from tdscaling_assets.sandbox.program import GRACE_SECONDS, LIFETIME_SECONDS, Limits, lost, outcome
+from tdscaling_assets.sandbox.program import GRACE_SECONDS, Limits, lost, outcome
 from tdscaling_assets.sandbox.protocol import ExecResult
 
 _LOOK_SECONDS = 0.05
@@ -69,7 +69,9 @@ class Box:
     @property
     def fresh(self) -> bool:
         """Whether it may be used again: whole, never at a limit, and with most of its lifetime before it."""
-        return not self.gone and not self.spoiled and time.monotonic() - self._started < LIFETIME_SECONDS / 3
+        return (
+            not self.gone and not self.spoiled and time.monotonic() - self._started < self._limits.lifetime_seconds / 3
+        )
 
     def run(self, command: Sequence[str], given: bytes) -> ExecResult:
         """Run a command to its end or its limit."""

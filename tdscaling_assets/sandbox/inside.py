@@ -253,6 +253,8 @@ def _say(answer: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serve under the configuration that is the first argument, as JSON."""
+    if os.getpid() != 1:
+        sys.exit("only the first process of a process namespace may kill all others")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _set_dumpable(False)
     Keeper(json.loads(sys.argv[1])).serve()

@@ -21,6 +21,8 @@ from tdscaling_assets.sandbox.protocol import ExecResult
 
 Result = TypeVar("Result")
 
+_CLOSED = "the sandbox is closed: open another"
+
 
 class Places:
     """A semaphore for any number of threads and event loops, first come, first served."""
@@ -60,12 +62,19 @@ class Pool:
     """At most `most` boxes, and as many threads to talk to them. Who borrows a box must hold a place."""
 
     def __init__(self, start: Callable[[], Box], most: int) -> None:
-        self.threads = ThreadPoolExecutor(most, thread_name_prefix="sandbox")
+        self._threads = ThreadPoolExecutor(most, thread_name_prefix="sandbox")
         self._start = start
         self._lock = threading.Lock()
         self._idle: list[Box] = []
         self._boxes: set[Box] = set()
         self._closed = False
+
+    def submit(self, work: Callable[..., Result], *arguments: object) -> Future[Result]:
+        """Do the work in a thread. Raises SandboxError after `close`."""
+        with self._lock:
+            if self._closed:
+                raise SandboxError(_CLOSED)
+            return self._threads.submit(work, *arguments)
 
     def borrow(self) -> Box:
         """An empty box. Raises SandboxError when none can be started."""
@@ -79,6 +88,7 @@ class Pool:
             closed = self._closed
         if closed:
             self._end(box)
+            raise SandboxError(_CLOSED)
         return box
 
     def give_back(self, box: Box) -> None:
@@ -101,7 +111,7 @@ class Pool:
             box.sever()
         for box in boxes:
             self._end(box)
-        self.threads.shutdown()
+        self._threads.shutdown()
 
     def _pop(self) -> Box | None:
         with self._lock:
@@ -133,7 +143,7 @@ class PooledSession:
             raise SandboxError(f"{self._workspace_id}: the session is closed: open another")
         if not self._holds:
             await self._take_places()
-        running = self._pool.threads.submit(self._run, command, given)
+        running = self._pool.submit(self._run, command, given)
         try:
             return await asyncio.wrap_future(running)
         except asyncio.CancelledError:
@@ -151,7 +161,11 @@ class PooledSession:
         if not self._holds:
             return
         self._holds = False
-        ending = self._pool.threads.submit(self._give_back)
+        try:
+            ending = self._pool.submit(self._give_back)
+        except SandboxError:  # closed before, and all its boxes with it
+            self._give_places()
+            return
         ending.add_done_callback(lambda _: self._give_places())
         await asyncio.shield(asyncio.wrap_future(ending))
 

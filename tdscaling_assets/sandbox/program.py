@@ -18,7 +18,6 @@ FOLDERS = (WORKSPACE, "/tmp", "/dev/shm")
 NOBODY = 65534
 MAX_PROGRAM_BYTES = 1_048_576
 GRACE_SECONDS = 3
-LIFETIME_SECONDS = 3600
 KILLED = 128 + 9
 CPU_EXHAUSTED = 128 + 24
 
@@ -40,7 +39,7 @@ PYTHON = ("sh", "-c", f"cat > {_PROGRAM} && PYTHONPATH={WORKSPACE} exec python3 
 class Limits(Record):
     """What one program may use. `memory_mb` also bounds all its processes together; `output_bytes` holds for
     stdout and for stderr, each; `workspace_mb` and `files` for /work and for /tmp, each. `at_once` sandboxes at most
-    exist at a time."""
+    exist at a time; each ends by itself after `lifetime_seconds`."""
 
     seconds: float
     memory_mb: int
@@ -52,6 +51,7 @@ class Limits(Record):
     workspace_mb: int = 64
     shared_memory_mb: int = 16
     at_once: int = 4
+    lifetime_seconds: float = 3600
 
     def size_mb(self, folder: str) -> int:
         """How much a writable folder holds."""
@@ -92,7 +92,7 @@ def first_process(limits: Limits, variables: Mapping[str, str], *, alone: bool) 
         "folders": FOLDERS,
         "files": limits.files,
         "seconds": limits.seconds,
-        "lifetime": LIFETIME_SECONDS,
+        "lifetime": limits.lifetime_seconds,
         "output_bytes": limits.output_bytes,
         "environment": {**ENVIRONMENT, **variables},
         "limits": kernel,
