@@ -152,11 +152,11 @@ class _Attached:
 def _start(client: DockerClient, image: str, limits: Limits) -> Box:
     with engine_errors(image):
         container = _create(client, image, limits)
+        wire = _Attached(client, container)
         try:
-            wire = _Attached(client, container)
             container.start()
         except BaseException:
-            _remove(container)
+            wire.end()
             raise
         return Box(wire, limits)
 

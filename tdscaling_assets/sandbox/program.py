@@ -66,6 +66,7 @@ def limits_from(settings: Settings) -> Limits:
         processes=settings.sandbox_processes,
         output_bytes=settings.sandbox_output_bytes,
         at_once=settings.sandbox_at_once,
+        lifetime_seconds=max(3600.0, 2 * settings.conversation_timeout),
     )
 
 

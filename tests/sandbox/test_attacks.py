@@ -31,6 +31,17 @@ KILLED = {
 }
 """Programs that end only because they are killed."""
 
+HOG = """
+import os, time
+for _ in range(8):
+    if os.fork() == 0:
+        block = b"x" * (100 << 20)
+        time.sleep(60)
+        os._exit(0)
+time.sleep(60)
+"""
+"""Takes more memory than there is, in several processes of which none takes too much."""
+
 FILES = {
     "many files": "n = 0\nwhile True:\n    open(f'/work/{n}', 'w').close()\n    n += 1",
     "many folders": "import os\nn = 0\nwhile True:\n    os.mkdir(f'/tmp/{n}')\n    n += 1",
@@ -281,8 +292,8 @@ def test_the_workspace_survives_a_program_that_is_killed(hurried: Sandbox) -> No
     async def conversation() -> list[str]:
         async with hurried.open("survivor") as session:
             await session.run(("sh", "-c", "echo mine > mine"))
-            for name in ("endless output", "a fork bomb"):
-                await session.run_python(KILLED[name])
+            for attack in (KILLED["endless output"], KILLED["a fork bomb"], HOG, FILES["many files"]):
+                assert (await session.run_python(attack)).exit_code != 0
             return (await session.run(("cat", "mine"))).stdout.split()
 
     assert asyncio.run(conversation()) == ["mine"]

@@ -53,6 +53,15 @@ def test_auto_prefers_docker(docker: Open) -> None:
 
 
 @pytest.mark.docker
+def test_the_name_holds_the_images_digest(docker: Open, limits: Limits) -> None:
+    engine = connect_engine(5)
+    try:
+        assert str(engine.images.get(Settings().sandbox_image).id) in docker(limits).name
+    finally:
+        engine.close()
+
+
+@pytest.mark.docker
 def test_a_missing_image_says_how_to_build_it(docker: Open) -> None:
     with pytest.raises(SandboxError, match=r"no Docker image no-such-image: build it with `tds sandbox build`"):
         open_sandbox(Settings(sandbox="docker", sandbox_image="no-such-image"))
