@@ -26,9 +26,9 @@ from pathlib import Path
 from tdscaling_assets.errors import SandboxError
 from tdscaling_assets.sandbox.box import Box
 from tdscaling_assets.sandbox.namespaces import bwrap_candidates, bwrap_command, first_arguments
-from tdscaling_assets.sandbox.pool import PooledSandbox
 from tdscaling_assets.sandbox.program import Limits
 from tdscaling_assets.sandbox.seccomp import filter_program
+from tdscaling_assets.sandbox.session import PooledSandbox
 
 _CHUNK = 1 << 20
 _END_SECONDS = 10

@@ -33,9 +33,9 @@ from docker.types import LogConfig, Ulimit
 from tdscaling_assets.errors import SandboxError
 from tdscaling_assets.sandbox.box import Box
 from tdscaling_assets.sandbox.owner import owner_is_gone, this_owner
-from tdscaling_assets.sandbox.pool import PooledSandbox
 from tdscaling_assets.sandbox.program import ENVIRONMENT, FOLDERS, NOBODY, WORKSPACE, Limits, first_process
 from tdscaling_assets.sandbox.seccomp import engine_profile
+from tdscaling_assets.sandbox.session import PooledSandbox
 
 LABEL = "tdscaling.sandbox"
 OWNER = "tdscaling.owner"
