@@ -10,7 +10,7 @@ workspace, and nothing the workspace.
 Not covered: flaws in the system calls that the profile allows; memory and files may pass their limit for the time
 between two looks; CPU use of all processes together is bounded only by the wall clock; before Linux 5.14 the process
 limit counts all sandboxes together; what lies under /usr/lib can be read; how full or busy the machine is can be
-measured. What a program prints about itself (addresses, times) stays as printed.
+measured. What a program prints about itself (addresses, times, process ids) stays as printed.
 """
 
 import json

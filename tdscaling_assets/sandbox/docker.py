@@ -9,7 +9,7 @@ what is left all the same is removed when the next sandbox opens here.
 
 Not covered: flaws of the engine and in the system calls that the profile allows; names and contents of the image can
 be read, and so can figures under /proc and /sys/fs/cgroup that tell how full or busy the machine is. What a program
-prints about itself (addresses, times) stays as printed.
+prints about itself (addresses, times, process ids) stays as printed.
 
 Measured on two cores: a program in a running container takes some 20 ms this way, `docker exec` some 85 ms, a
 container of its own some 320 ms.
