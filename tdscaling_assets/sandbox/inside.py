@@ -151,8 +151,8 @@ class Keeper:
         _set_dumpable(True)
         with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
             score.write("1000")
-        for name, value in self._config["limits"].items():
-            resource.setrlimit(getattr(resource, name), tuple(value))
+        for name, wanted in self._config["limits"].items():
+            _lower(getattr(resource, name), *wanted)
         os.execvpe(command[0], command, self._config["environment"])
 
     def _watch(self, pid: int, deadline: float, streams: tuple[Stream, Stream]) -> str:
@@ -239,6 +239,14 @@ def _remove_within(folder: str) -> None:
             os.rmdir(entry.path)  # noqa: PTH106
         else:
             os.unlink(entry.path)  # noqa: PTH108
+
+
+def _lower(kind: int, soft: int, hard: int) -> None:
+    """Set a limit, or leave it at the machine's own where that is lower."""
+    most = resource.getrlimit(kind)[1]
+    if most != resource.RLIM_INFINITY:
+        soft, hard = min(soft, most), min(hard, most)
+    resource.setrlimit(kind, (soft, hard))
 
 
 def _set_dumpable(whether: bool) -> None:
