@@ -21,9 +21,9 @@ from typing import NamedTuple
 LATENCY = 0.5  # seconds
 MODEL = "bench"
 CONTENT = (
-    "I found the order: it was placed on 3 March, holds two items and is still being packed, so its delivery address can "
-    "be changed without a fee. I have put in 14 Harbour Street as the new address and kept the delivery window of Friday "
-    "morning. You will receive a confirmation by mail; is there anything else that I can do?"
+    "I found the order: it was placed on 3 March, holds two items and is still being packed, so its delivery address "
+    "can be changed without a fee. I have put in 14 Harbour Street as the new address and kept the delivery window of "
+    "Friday morning. You will receive a confirmation by mail; is there anything else that I can do?"
 )
 _LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
 
@@ -33,6 +33,9 @@ class Faults(NamedTuple):
 
     server: float = 0.0
     throttled: float = 0.0
+
+
+NO_FAULTS = Faults()
 
 
 class Endpoint(asyncio.Protocol):
@@ -107,7 +110,7 @@ def _serve_process(latency: float, faults: Faults, ready: Connection) -> None:
 
 
 @contextmanager
-def serving(latency: float = LATENCY, faults: Faults = Faults()) -> Iterator[str]:
+def serving(latency: float = LATENCY, faults: Faults = NO_FAULTS) -> Iterator[str]:
     """The base URL of an endpoint in a process of its own."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
