@@ -82,10 +82,7 @@ class _Worker:
             self._calls.clear()
             self._loop = loop
             loop.add_reader(self._socket, self._receive)
-            if self._process.poll() is None:
-                self._send(b"")
-            else:
-                self._lose()
+            self._send(b"")  # what is unsent; without a process, even nothing cannot be sent
         return self._socket.fileno() >= 0
 
     async def attempt(self, request: ChatRequest) -> Answer:
