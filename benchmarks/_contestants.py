@@ -57,7 +57,7 @@ def run_ours(url: str, in_flight: int, calls: int) -> Run:
 
 
 async def _run_ours(settings: Settings, in_flight: int, calls: int) -> Run:
-    pool = WorkerPool(open_attempt, settings, min(os.cpu_count() or 1, -(-in_flight // 64)))
+    pool = WorkerPool(open_attempt, settings, min(os.cpu_count() or 1, -(-in_flight // 32)))
     endpoint, budget = Endpoint("benchmark", settings), Budget(settings, None)
     model = PatientModel(settings.model_options(ROLE), settings, pool, endpoint, budget, None)
 

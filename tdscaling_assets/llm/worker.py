@@ -14,6 +14,7 @@ import traceback
 
 from tdscaling_assets.errors import ModelError, TdsError
 from tdscaling_assets.llm.frames import Frame, Frames, Kind, encode
+from tdscaling_assets.llm.pace import Pace
 from tdscaling_assets.llm.protocol import Answer, Attempt, ChatRequest
 from tdscaling_assets.schema import Role
 
@@ -22,6 +23,7 @@ class Server(asyncio.Protocol):
     """Requests in, answers and failures out, each in its own time."""
 
     def __init__(self) -> None:
+        self._pace = Pace()
         self._frames = Frames()
         self._setup = b""
         self._opened: dict[Role, asyncio.Task[Attempt]] = {}
@@ -51,7 +53,9 @@ class Server(asyncio.Protocol):
 
     async def _attempt(self, body: bytes) -> Answer:
         request = ChatRequest.model_validate_json(body)
-        return await (await asyncio.shield(self._open(request.role))).attempt(request)
+        attempt = await asyncio.shield(self._open(request.role))
+        await self._pace.wait()
+        return await attempt.attempt(request)
 
     def _open(self, role: Role) -> asyncio.Task[Attempt]:
         """The attempt of a role, opened once; what goes wrong is told to every call of the role."""
@@ -68,12 +72,14 @@ class Server(asyncio.Protocol):
 
     def _report(self, number: int, task: asyncio.Task[Answer]) -> None:
         del self._calls[number]
+        self._pace.ended()
         error = ModelError("server", "the call was cancelled") if task.cancelled() else task.exception()
         if error is None:
             frame = encode(Kind.ANSWER, number, task.result().model_dump_json().encode())
         else:
             frame = encode(Kind.FAILURE, number, pickle.dumps(_portable(error)))
-        self._transport.write(frame)
+        if not self._transport.is_closing():
+            self._transport.write(frame)
 
 
 def _portable(error: BaseException) -> Exception:
