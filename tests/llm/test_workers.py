@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -153,6 +154,12 @@ def test_processes_outlive_an_event_loop(ask: Ask) -> None:
     second = asyncio.run(give_up())
     asyncio.run(pool.close())
     assert first == second
+
+
+def test_calls_can_be_made_outside_the_main_thread(ask: Ask) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        (answer,) = executor.submit(answers, ask, "say hello").result()
+    assert answer.reply.content == "hello"
 
 
 def test_a_call_given_up_is_given_up_in_the_process(ask: Ask) -> None:
