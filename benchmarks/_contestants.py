@@ -10,12 +10,8 @@ from _cpu import cpu_seconds
 from endpoint import MODEL, conversation
 
 from tdscaling_assets.errors import ModelError
-from tdscaling_assets.llm.budget import Budget
-from tdscaling_assets.llm.client import LitellmAttempt
-from tdscaling_assets.llm.endpoint import Endpoint
-from tdscaling_assets.llm.patient import PatientModel
-from tdscaling_assets.llm.protocol import Attempt, ChatRequest
-from tdscaling_assets.llm.workers import WorkerPool
+from tdscaling_assets.llm.protocol import ChatRequest
+from tdscaling_assets.llm.roles import open_models
 from tdscaling_assets.schema import Role
 from tdscaling_assets.settings import Settings
 
@@ -57,9 +53,8 @@ def run_ours(url: str, in_flight: int, calls: int) -> Run:
 
 
 async def _run_ours(settings: Settings, in_flight: int, calls: int) -> Run:
-    pool = WorkerPool(open_attempt, settings, min(os.cpu_count() or 1, -(-in_flight // 32)))
-    endpoint, budget = Endpoint("benchmark", settings), Budget(settings, None)
-    model = PatientModel(settings.model_options(ROLE), settings, pool, endpoint, budget, None)
+    models = open_models(settings)
+    model = models[ROLE]
 
     async def call(body: dict[str, Any]) -> bool:
         try:
@@ -71,14 +66,7 @@ async def _run_ours(settings: Settings, in_flight: int, calls: int) -> Run:
     try:
         return await _time(call, in_flight, calls)
     finally:
-        await pool.close()
-
-
-def open_attempt(settings: Settings, role: Role) -> Attempt:
-    """What each process opens."""
-    os.environ.setdefault("OPENAI_API_KEY", "none")
-    os.environ.setdefault("EXPERIMENTAL_OPENAI_BASE_LLM_HTTP_HANDLER", "True")
-    return LitellmAttempt(settings.model_options(role), settings)
+        await models.close()
 
 
 async def _time(call: Call, in_flight: int, calls: int) -> Run:

@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     model_rpm: float = Field(0.0, ge=0, description="Requests per minute and endpoint; 0 for what its headers allow.")
     model_tpm: float = Field(0.0, ge=0, description="Tokens per minute and endpoint; 0 for what its headers allow.")
     model_processes: int = Field(
-        0, ge=0, description="Processes that make model calls; 0 for one per 64 in flight, at most one per core."
+        0, ge=0, description="Processes that make model calls; 0 for one per 32 in flight, at most one per core."
     )
     prices: dict[str, tuple[float, float]] = Field(
         {}, description="JSON object: model → USD per million [prompt, completion] tokens, before litellm's list."

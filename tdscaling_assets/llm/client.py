@@ -12,10 +12,10 @@ from tdscaling_assets.errors import ConfigError, ModelError, ModelFailure
 from tdscaling_assets.llm import provider
 from tdscaling_assets.llm.library import load_litellm
 from tdscaling_assets.llm.prices import listed_price, price
-from tdscaling_assets.llm.protocol import Answer, ChatReply, ChatRequest
+from tdscaling_assets.llm.protocol import Answer, Attempt, ChatReply, ChatRequest
 from tdscaling_assets.llm.secrets import hide_secrets
 from tdscaling_assets.llm.text_tools import ask_in_text, is_asked_in_text, read_calls, split_reasoning
-from tdscaling_assets.schema import JsonObject, ToolCall, Usage
+from tdscaling_assets.schema import JsonObject, Role, ToolCall, Usage
 from tdscaling_assets.settings import ModelOptions, Settings
 
 _ABOUT_LIMITS = ("ratelimit", "retry-after")
@@ -145,6 +145,11 @@ class LitellmAttempt:
         return hide_secrets(line, self._options.key.get_secret_value())[:500]
 
 
+def open_attempt(settings: Settings, role: Role) -> Attempt:
+    """The attempt of a role, as each process of a pool opens it."""
+    return LitellmAttempt(settings.model_options(role), settings)
+
+
 def classify(error: Exception) -> ModelFailure:
     """The kind of a litellm exception, by its class name, most specific first; of an APIError by its status."""
     kinds: dict[str, ModelFailure] = {
@@ -160,7 +165,8 @@ def classify(error: Exception) -> ModelFailure:
         "APIResponseValidationError": "malformed",
     }
     if type(error).__name__ == "APIError":
-        return "server" if (getattr(error, "status_code", None) or 0) >= 500 else "bad_request"
+        status = getattr(error, "status_code", None) or 0
+        return "server" if status >= 500 else "malformed" if 200 <= status < 300 else "bad_request"
     names = [kind.__name__ for kind in type(error).__mro__]
     return next((kinds[name] for name in names if name in kinds), "bad_request")
 

@@ -10,6 +10,7 @@ from tdscaling_assets.llm import provider
 def load_litellm() -> ModuleType:
     """litellm, with the teacher as a provider, quiet, and without a price list from the network."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("EXPERIMENTAL_OPENAI_BASE_LLM_HTTP_HANDLER", "True")  # its own client: 40 % less CPU a call
     import litellm
 
     warnings.filterwarnings("ignore", r"Item '\w+' on TypedDict class .* `ReadOnly` qualifier", UserWarning)  # its own

@@ -1,21 +1,25 @@
 """Settings in, one `ChatModel` per speaking role out."""
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
 from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.llm.budget import Budget
-from tdscaling_assets.llm.client import LitellmAttempt
+from tdscaling_assets.llm.client import LitellmAttempt, open_attempt
 from tdscaling_assets.llm.endpoint import Endpoint
 from tdscaling_assets.llm.library import release_litellm
 from tdscaling_assets.llm.patient import BACKOFF_SECONDS, PatientModel
 from tdscaling_assets.llm.protocol import ChatModel, ReplyStore
 from tdscaling_assets.llm.provider import TEACHER_MODEL
 from tdscaling_assets.llm.teacher import ScriptedTeacher
+from tdscaling_assets.llm.workers import WorkerPool
 from tdscaling_assets.schema import Role
 from tdscaling_assets.settings import ModelOptions, Settings
 
 ROLES: tuple[Role, ...] = get_args(Role)
+_PER_PROCESS = 32
+"""Conversations in flight that one process makes calls for, unless the settings say otherwise. Our own number."""
 
 
 class Models(Mapping[Role, ChatModel]):
@@ -28,6 +32,8 @@ class Models(Mapping[Role, ChatModel]):
         self._store = store
         self._backoff = backoff
         self._endpoints: dict[str, Endpoint] = {}
+        processes = settings.model_processes or min(os.cpu_count() or 1, -(-settings.concurrency // _PER_PROCESS))
+        self._pool = WorkerPool(open_attempt, settings, processes) if processes > 1 else None
         self._by_options: dict[str, ChatModel] = {}
         spoken = [role for role in ROLES if role != "judge" or settings.model_judge]
         self._by_role = {role: self._open(settings.model_options(role)) for role in spoken}
@@ -48,7 +54,9 @@ class Models(Mapping[Role, ChatModel]):
 
     async def close(self) -> None:
         """Release what the models hold in this event loop."""
-        if self._endpoints:
+        if self._pool is not None:
+            await self._pool.close()
+        elif self._endpoints:
             await release_litellm()
 
     def _open(self, options: ModelOptions) -> ChatModel:
@@ -71,7 +79,7 @@ class Models(Mapping[Role, ChatModel]):
         name = options.base_url or attempt.provider
         endpoint = self._endpoints.setdefault(name, Endpoint(name, settings))
         store = None if options.model == TEACHER_MODEL else self._store
-        return PatientModel(options, settings, attempt, endpoint, self.budget, store, self._backoff)
+        return PatientModel(options, settings, self._pool or attempt, endpoint, self.budget, store, self._backoff)
 
 
 def open_models(settings: Settings, store: ReplyStore | None = None) -> Models:

@@ -23,7 +23,7 @@ from tdscaling_assets.settings import Settings
 
 OpenAttempt = Callable[[Settings, Role], Attempt]
 _READ_BYTES = 262_144
-_SECONDS_TO_END = 5.0
+_SECONDS_TO_START, _SECONDS_TO_END = 60.0, 5.0
 
 
 class WorkerPool:
@@ -33,6 +33,7 @@ class WorkerPool:
         """`open_attempt` is a function of an importable module; each process calls it once per role."""
         self._start = partial(_Worker, open_attempt, settings)
         self._processes = processes
+        self._seconds = settings.model_timeout + _SECONDS_TO_START
         self._workers: list[_Worker] = []
 
     async def attempt(self, request: ChatRequest) -> Answer:
@@ -40,7 +41,13 @@ class WorkerPool:
         self._workers = [worker for worker in self._workers if worker.attach()]
         missing = self._processes - len(self._workers)
         self._workers += [self._start(request.role) for _ in range(missing)]
-        return await min(self._workers, key=lambda worker: worker.load).attempt(request)
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await min(self._workers, key=lambda worker: worker.load).attempt(request)
+        except TimeoutError as error:
+            raise ModelError(
+                "timeout", f"the process that made the call gave no sign for {self._seconds:g} s"
+            ) from error
 
     async def close(self) -> None:
         """End the processes and fail the calls under way. A later call starts new ones."""

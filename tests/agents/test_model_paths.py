@@ -38,7 +38,7 @@ def url() -> Iterator[str]:
 
 def through(stage: Stage, home: Path, replies: Replies | None = None, **models: object) -> Stage:
     """The stage with the models that the settings open."""
-    settings = Settings(home=home, compliance=COMPLIANCE, **models)
+    settings = Settings(home=home, compliance=COMPLIANCE, model_processes=1, **models)
     return replace(stage, models=open_models(settings, replies))
 
 
@@ -112,7 +112,12 @@ def test_a_batch_on_a_bad_night_is_the_undisturbed_batch(
     night = Misbehaviour(error_rate=0.1, malformed=0.1, hang=0.005, throttle=6000, jitter=0.01)
     with serving(ScriptedTeacher(COMPLIANCE), night) as address:
         settings = Settings(
-            home=tmp_path, model="openai/teacher", model_base_url=address, model_attempts=20, model_timeout=2.0
+            home=tmp_path,
+            model="openai/teacher",
+            model_base_url=address,
+            model_attempts=20,
+            model_timeout=2.0,
+            model_processes=1,
         )
         held = hold(blueprints, replace(stage, models=Models(settings, backoff=0.0001)))
         with urlopen(f"{address}/stats") as answer:

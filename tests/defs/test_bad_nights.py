@@ -69,6 +69,7 @@ def story(
         "TDS_MODEL_TIMEOUT": "3",
         "TDS_MODEL_ATTEMPTS": "12",
         "TDS_CONCURRENCY": "8",
+        "TDS_MODEL_PROCESSES": "2",
     }
     with bad_endpoint(port) as endpoint:
         process = tds(home, "batch", "--size", str(SIZE), TDS_MODEL_PATIENCE="3", **model)

@@ -45,7 +45,7 @@ KINDS = {
 
 
 def settings_of(url: str, home: Path, **changes: Any) -> Settings:
-    return Settings(home=home, model_base_url=url, **changes)
+    return Settings(home=home, model_base_url=url, model_processes=1, **changes)
 
 
 def complete(url: str, home: Path, request: ChatRequest, model: str = "openai/m", **changes: Any) -> ChatReply:
@@ -209,6 +209,7 @@ def test_each_role_has_its_own_model_endpoint_key_and_parameters(endpoint: Any, 
     settings = Settings(
         home=tmp_path,
         model="openai/m",
+        model_processes=1,
         model_base_url="http://127.0.0.1:1/v1",
         model_parameters={"top_p": 0.5, "stop": "END"},
         model_judge="openai/judge",

@@ -26,7 +26,7 @@ SYSTEM = {
 
 def opened(home: Path, backoff: float = 0.5, **changes: float) -> ChatModel:
     """The assistant of `tds/teacher`."""
-    return Models(Settings(home=home, model="tds/teacher", **changes), backoff=backoff)["assistant"]
+    return Models(Settings(home=home, model="tds/teacher", model_processes=1, **changes), backoff=backoff)["assistant"]
 
 
 def words(reply: ChatReply) -> tuple[object, ...]:

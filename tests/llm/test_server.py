@@ -78,7 +78,8 @@ def test_it_says_over_http_what_it_says_in_process(
     teacher_url: str, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    client = open_models(Settings(home=tmp_path, model="openai/teacher", model_base_url=teacher_url))["assistant"]
+    settings = Settings(home=tmp_path, model="openai/teacher", model_base_url=teacher_url, model_processes=1)
+    client = open_models(settings)["assistant"]
     history = (
         SYSTEM,
         {"role": "user", "content": "Grüße"},
