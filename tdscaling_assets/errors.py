@@ -5,6 +5,7 @@
     ├── StorageError         the lake or the home folder cannot be read or written
     ├── SandboxError         no sandbox works on this machine, or the chosen one broke
     ├── ModelError           a model call failed; .kind says how, .retryable whether to try again
+    ├── ToolError            a live tool's server cannot be reached, broke off or did not answer in time
     └── SpecError            a service spec is wrong; names file, operation and remedy
 
 A failed *conversation* is not an exception: it is a stored row whose `failure` says what happened.
@@ -31,6 +32,10 @@ class StorageError(TdsError):
 
 class SandboxError(TdsError):
     """No sandbox works on this machine, or the chosen one broke."""
+
+
+class ToolError(TdsError):
+    """A live tool's server cannot be reached, broke off or did not answer in time."""
 
 
 class SpecError(TdsError):

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     model_max_tokens: int = Field(2048, gt=0, description="Completion limit per call, in tokens.")
     model_timeout: float = Field(120.0, gt=0, description="Seconds one model call may take.")
     model_attempts: int = Field(4, ge=1, description="Tries of a retryable model call.")
+    model_repairs: int = Field(2, ge=0, description="Times a model is told what is wrong with its JSON answer.")
     compliance: float = Field(0.95, ge=0, le=1, description="Probability that the scripted teacher follows a hint.")
 
     # synthesis
@@ -70,6 +71,10 @@ class Settings(BaseSettings):
     sandbox_memory_mb: int = Field(512, gt=0, description="Memory limit of one execution, in MiB.")
     sandbox_processes: int = Field(32, gt=0, description="Process limit of one execution.")
     sandbox_output_bytes: int = Field(16_384, gt=0, description="Bytes kept of stdout and of stderr, each.")
+
+    # live tools
+    mcp_call_seconds: float = Field(60.0, gt=0, description="Seconds one call of a live tool may take.")
+    mcp_text_characters: int = Field(20_000, ge=100, description="Characters kept of what a live tool returns.")
 
     # quality and evolution
     duplicate_similarity: float = Field(

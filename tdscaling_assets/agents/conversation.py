@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from tdscaling_assets.agents.environment import Environment, error
 from tdscaling_assets.agents.guidance import OffPlanError, Progress, assistant_hint, user_hint
 from tdscaling_assets.agents.usage import add_usage
-from tdscaling_assets.errors import ModelError, SandboxError
+from tdscaling_assets.errors import ModelError, SandboxError, ToolError
 from tdscaling_assets.llm.protocol import ChatModel, ChatReply, ChatRequest
 from tdscaling_assets.measures import action_complexity, reasoning_labels, reasoning_mode
 from tdscaling_assets.prompts import prompt_versions, render, with_guidance
+from tdscaling_assets.remote.live import LiveServers
 from tdscaling_assets.sandbox.protocol import Sandbox
 from tdscaling_assets.schema import (
     Blueprint,
@@ -41,6 +42,7 @@ class Stage:
     services: Mapping[str, ServiceSpec]
     sandbox: Sandbox | None
     settings: Settings
+    live: LiveServers | None = None
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Conversation:
     usage: Usage = field(default_factory=Usage)
 
     async def run(self) -> None:
-        """Hold the whole conversation. Raises OffPlanError, ModelError or SandboxError where it breaks off."""
+        """Hold the whole conversation. Raises OffPlanError, RoleError, SandboxError or ToolError where it breaks."""
         for turn in self.blueprint.turns:
             self.messages.append(Message(role="user", content=await self._user_says(turn)))
             while (reply := await self._assistant_says(turn)).tool_calls:
@@ -97,7 +99,7 @@ class Conversation:
     async def _execute(self, call: ToolCall) -> None:
         step = self.progress.match(call)
         if step is not None and step.fault and step.step_id not in self.progress.failed:
-            made_up = self.stage.tools[step.tool_id].executor == "simulated"
+            made_up = self.stage.tools[step.tool_id].executor in ("mcp", "simulated")  # no server said this
             observation = error(step.fault).model_copy(update={"simulated": made_up})
         else:
             try:
@@ -156,6 +158,8 @@ async def converse(blueprint: Blueprint, stage: Stage) -> Trajectory:
         failure = Failure(kind="off_plan", detail=str(error_))
     except SandboxError as error_:
         failure = Failure(kind="sandbox", detail=str(error_))
+    except ToolError as error_:
+        failure = Failure(kind="tool", detail=str(error_))
     except TimeoutError:
         failure = Failure(kind="timeout", detail=f"no end within {stage.settings.conversation_timeout:g} s")
     return _trajectory(conversation, failure)
@@ -166,7 +170,14 @@ def open_conversation(blueprint: Blueprint, stage: Stage) -> Conversation:
     world = World([stage.services[name] for name in blueprint.services], blueprint.world_seed)
     offered = {tool_id: stage.tools[tool_id] for tool_id in blueprint.tool_ids}
     environment = Environment(
-        offered, world, stage.sandbox, stage.models["environment"], stage.settings, blueprint.seed
+        offered,
+        world,
+        stage.sandbox,
+        stage.models["environment"],
+        stage.settings,
+        blueprint.seed,
+        facts=blueprint.facts,
+        live=stage.live,
     )
     system = Message(role="system", content=render("assistant", domain=blueprint.domain, now=world.now))
     return Conversation(blueprint, stage, world, environment, Progress(blueprint), [system])

@@ -8,14 +8,17 @@ import dagster as dg
 from tdscaling_assets.agents.batch import run_batch
 from tdscaling_assets.agents.conversation import Stage
 from tdscaling_assets.agents.progress import Progress
+from tdscaling_assets.catalog.execute import live_servers, withdraw_executors
+from tdscaling_assets.catalog.sources import read_sources
 from tdscaling_assets.defs.system import System
 from tdscaling_assets.defs.tables import store, table_asset
 from tdscaling_assets.errors import RETRYABLE, TdsError
 from tdscaling_assets.llm.roles import open_models
+from tdscaling_assets.remote.live import LiveServers
 from tdscaling_assets.sandbox.select import open_sandbox
 from tdscaling_assets.schema import CODE_TOOL, Blueprint, Tool, Trajectory, digest
 from tdscaling_assets.services.spec import load_services, runs_program
-from tdscaling_assets.settings import Settings
+from tdscaling_assets.settings import Settings, environment
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.spool import Spool
@@ -41,6 +44,8 @@ async def raw_trajectories(context: dg.AssetExecutionContext, system: System) ->
         try:
             await run_batch([one for one in blueprints if one.blueprint_id not in done], stage, keep)
         finally:
+            if stage.live is not None:
+                await stage.live.close()
             if stage.sandbox is not None:
                 await stage.sandbox.close()
         trajectories = [done[one.blueprint_id] for one in blueprints]
@@ -58,18 +63,26 @@ async def raw_trajectories(context: dg.AssetExecutionContext, system: System) ->
 
 
 def open_stage(settings: Settings, tools: Sequence[Tool], blueprints: Sequence[Blueprint]) -> Stage:
-    """Models, tools and worlds of a batch; a sandbox only where a blueprint offers a tool that runs code."""
+    """Models, tools and worlds of a batch; a sandbox only where a blueprint offers a tool that runs code, live servers
+    only where one offers a tool of theirs."""
     services = load_services()
+    offered = {tool_id for one in blueprints for tool_id in one.tool_ids}
+    live: LiveServers | None = None
+    if any(tool.executor == "mcp" and tool.tool_id in offered for tool in tools):
+        sources = read_sources(settings.sources)
+        tools = withdraw_executors(tools, sources)
+        live = LiveServers(live_servers(sources, environment()), settings)
     programs = {
         tool.tool_id for tool in tools if tool.executor == "builtin" and runs_program(services[tool.server], tool.name)
     }
-    needs_sandbox = any(not programs.isdisjoint(one.tool_ids) or CODE_TOOL in one.tool_ids for one in blueprints)
+    needs_sandbox = CODE_TOOL in offered or not programs.isdisjoint(offered)
     return Stage(
         models=open_models(settings),
         tools={tool.tool_id: tool for tool in tools},
         services=services,
         sandbox=open_sandbox(settings) if needs_sandbox else None,
         settings=settings,
+        live=live,
     )
 
 
@@ -80,12 +93,13 @@ def _model_was_gone(trajectory: Trajectory) -> bool:
 
 
 def _fingerprint(blueprint: Blueprint, stage: Stage) -> str:
-    """What a finished conversation must match to count: its blueprint, and who speaks how."""
+    """What a finished conversation must match to count: its blueprint, who speaks how, and which tools really run."""
     speakers = {role: model.name for role, model in stage.models.items()}
     manner = stage.settings.model_dump(
         mode="json", include={"model_base_url", "compliance", "model_temperature", "max_steps"}
     )
-    return digest(blueprint.model_dump(mode="json"), speakers, manner)
+    live = [tool_id for tool_id in blueprint.tool_ids if stage.tools[tool_id].executor == "mcp"]
+    return digest(blueprint.model_dump(mode="json"), speakers, manner, *live)
 
 
 def _figures(trajectories: Sequence[Trajectory]) -> dict[str, float]:
