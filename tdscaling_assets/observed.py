@@ -18,9 +18,10 @@ from tdscaling_assets.text import normalise
 from tdscaling_assets.vocabulary import CREATE, WRAPPERS, vocabulary
 
 _OF_THE_CALL = vocabulary(
-    "timestamp request_id retrieved_at generated_at as_of score rank relevance distance similarity message success ok"
+    "timestamp request_id retrieved_at generated_at as_of score rank relevance distance similarity message success ok "
+    "date time day"
 )
-"""Keys of fields that are about the asking, not about the thing."""
+"""Keys of fields that are about the asking, or about one of the thing's many days, not about the thing."""
 
 
 class Entity(NamedTuple):
@@ -46,13 +47,13 @@ class Demand(NamedTuple):
 
 def find_demands(value: JsonValue, arguments: JsonObject, act: Act, known: Known) -> list[Demand]:
     """Every field that names an identifier of the call as another one, or says other of a thing than is known."""
-    wrong = [echo for echo in _echoes(value, arguments, act) if mark_of(echo.holder[echo.name]) != mark_of(echo.wanted)]
+    wrong = [*_echoes(value, arguments, act)]
     told = describe(value, arguments, act)
     for path, holder, entity in _things(value, arguments, act):
         for name, said in holder.items():
             wanted = known.get(entity, {}).get(name_key(name))
             if wanted is not None and name_key(name) in told[entity] and not _is_same(said, wanted):
-                reason = f"{entity.key} {entity.mark!r} has been known with {wanted!r}"
+                reason = f"of the {entity.key} {entity.mark!r} it is known to be {wanted!r}"
                 wrong.append(Demand(_join(path, name), holder, name, wanted, reason))
     return wrong
 
@@ -93,15 +94,17 @@ def _is_same(said: JsonValue, wanted: JsonValue) -> bool:
 
 
 def _echoes(value: JsonValue, arguments: JsonObject, act: Act) -> Iterator[Demand]:
-    """The fields of the answer itself, not of lists in it, that are identifiers which the call was given.
+    """The fields of the answer itself, not of lists in it, that name another identifier than the call was given.
 
-    A tool that makes a thing may give it another identifier than it was told.
+    A tool that makes a thing may give it another identifier than it was told, one that is told two answers with either;
+    and inside the answer an identifier of another thing (who owns an order) need not be the one given (who asks).
     """
-    given = _given_identifiers(arguments, act)
+    given, marks = _given_identifiers(arguments, act), marks_in(arguments)
     for path, fields in _objects(value, ""):
         for name, said in fields.items() if _is_answer_itself(path, act) else ():
             key = field_key(_join(path, name), act) or name_key(name)
-            if is_scalar(said) and key in given and not _is_made(key, act):
+            owned = entity_of(key) in act.nouns or not path
+            if is_scalar(said) and key in given and owned and mark_of(said) not in marks and not _is_made(key, act):
                 yield Demand(_join(path, name), fields, name, given[key], f"the call was given {given[key]!r}")
 
 

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from tdscaling_assets.entities import Act, field_key, is_reference, name_key, parse_act
 from tdscaling_assets.measures import is_read_only, observation_failed
 from tdscaling_assets.observed import Demand, Entity, Known, describe, find_demands, is_scalar, mark_of, marks_in
-from tdscaling_assets.schema import JsonObject, Message, Tool, canonical_json, parse_object
+from tdscaling_assets.schema import Blueprint, JsonObject, Message, Tool, canonical_json, parse_object
 
 _ACKNOWLEDGED = ("status", "state", "result", "note", "detail")
 _SHORTEST_TELLING = 5  # characters of an identifier with a digit that no other server uses by chance
@@ -48,15 +48,30 @@ def read_exchanges(history: Sequence[Message]) -> list[Exchange]:
     ]
 
 
+def stated_facts(blueprint: Blueprint, offered: Mapping[str, Tool]) -> list[JsonObject]:
+    """Facts that belong together, by parameter: those that the user gives for one look-up. What the user gives for a
+    change is a wish."""
+    return [
+        {
+            name: blueprint.facts[binding.fact]
+            for name, binding in step.arguments.items()
+            if binding.kind == "user" and binding.fact in blueprint.facts
+        }
+        for step in blueprint.steps
+        if step.tool_id in offered and not writes(offered[step.tool_id])
+    ]
+
+
 def collect_known(
-    exchanges: Sequence[Exchange], facts: JsonObject, offered: Mapping[str, Tool], tool: Tool
+    exchanges: Sequence[Exchange], stated: Sequence[JsonObject], offered: Mapping[str, Tool], tool: Tool
 ) -> dict[Entity, JsonObject]:
-    """What a call of the tool must not contradict, by thing; nothing when it changes state."""
+    """What a call of the tool must not contradict, by thing; nothing when it changes state. `stated` are
+    `stated_facts`."""
     if writes(tool):
         return {}
-    known: dict[tuple[str, Entity], JsonObject] = {
-        (_scope(entity, tool), entity): fields for entity, fields in _stated(facts, offered).items()
-    }
+    known: dict[tuple[str, Entity], JsonObject] = {}
+    for entity, fields in (item for facts in stated for item in _described(facts).items()):
+        known[_scope(entity, tool), entity] = known.get((_scope(entity, tool), entity), {}) | fields
     for exchange in exchanges:
         answerer = offered.get(exchange.name)
         if answerer is None or exchange.failed:
@@ -104,21 +119,11 @@ def call_key(name: str, arguments: JsonObject) -> str:
     return canonical_json([name, arguments])
 
 
-def _stated(facts: JsonObject, offered: Mapping[str, Tool]) -> dict[Entity, JsonObject]:
-    """What the facts say of each thing that one of them identifies.
-
-    Not what a tool that changes state takes, because the user may want that and not have it; nor words that fit
-    anything, such as a `status` to search for.
-    """
-    wished = {name for tool in offered.values() if writes(tool) for name in _properties(tool)}
+def _described(facts: JsonObject) -> dict[Entity, JsonObject]:
+    """What facts that belong together say of each thing that one of them identifies; not words that fit anything, such
+    as a `status` to search for."""
     telling = {name_key(name): value for name, value in facts.items() if is_scalar(value) and field_key(name, _NO_ACT)}
-    settled = {key: value for key, value in telling.items() if key not in {name_key(name) for name in wished}}
-    return {Entity(key, mark_of(value)): settled for key, value in telling.items() if is_reference(key)}
-
-
-def _properties(tool: Tool) -> list[str]:
-    properties = tool.input_schema.get("properties")
-    return list(properties) if isinstance(properties, dict) else []
+    return {Entity(key, mark_of(value)): telling for key, value in telling.items() if is_reference(key)}
 
 
 def _is_touched(entity: Entity, fields: JsonObject, touched: set[str]) -> bool:

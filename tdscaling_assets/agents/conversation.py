@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tdscaling_assets.agents.consistency import stated_facts
 from tdscaling_assets.agents.environment import Environment, error
 from tdscaling_assets.agents.guidance import OffPlanError, Progress, assistant_hint, user_hint
 from tdscaling_assets.agents.usage import add_usage
@@ -177,6 +178,7 @@ def open_conversation(blueprint: Blueprint, stage: Stage) -> Conversation:
         stage.settings,
         blueprint.seed,
         facts=blueprint.facts,
+        stated=stated_facts(blueprint, offered),
         live=stage.live,
     )
     system = Message(role="system", content=render("assistant", domain=blueprint.domain, now=world.now))

@@ -44,7 +44,7 @@ class Observation(Record):
 class Environment:
     """The tools of one conversation, over one world. `spent` is what all simulations cost, failed ones included.
 
-    `facts` are the blueprint's, which no simulation may contradict.
+    `facts` are the blueprint's; no simulation may contradict those `stated` together (consistency.stated_facts).
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Environment:
         seed: int,
         *,
         facts: JsonObject | None = None,
+        stated: Sequence[JsonObject] = (),
         live: LiveServers | None = None,
     ) -> None:
         self._offered = offered
@@ -66,6 +67,7 @@ class Environment:
         self._settings = settings
         self._seed = seed
         self._facts = facts or {}
+        self._stated = stated
         self._live = live
         self._repeatable: dict[str, Observation] = {}
         self.spent = Usage()
@@ -118,7 +120,7 @@ class Environment:
         if key in self._repeatable:
             return self._repeatable[key]
         exchanges = read_exchanges(history)
-        known = collect_known(exchanges, self._facts, self._offered, tool)
+        known = collect_known(exchanges, self._stated, self._offered, tool)
 
         def check(value: JsonValue) -> str:
             return find_contradiction(tool, arguments, value, known)

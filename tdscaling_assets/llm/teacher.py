@@ -109,11 +109,12 @@ def _environment(hint: JsonObject, rng: random.Random) -> str:
     if schema:
         value = example_object(schema, arguments, stable)
     validator = Draft202012Validator(schema)
-    for demand in find_demands(value, arguments, _act(hint), _known(hint)):
-        said = demand.holder[demand.name]
-        demand.holder[demand.name] = demand.wanted
-        if not validator.is_valid(value):
-            demand.holder[demand.name] = said
+    for _ in range(2):  # first which thing it is about, then what is known of that
+        for demand in find_demands(value, arguments, _act(hint), _known(hint)):
+            said = demand.holder[demand.name]
+            demand.holder[demand.name] = demand.wanted
+            if not validator.is_valid(value):
+                demand.holder[demand.name] = said
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -146,6 +146,23 @@ def test_a_simulator_is_told_what_is_wrong_as_often_as_set(
     assert all("$.celsius: 'mild' is not of type 'number'" in complaint for complaint in told)
 
 
+def test_a_contradiction_is_told_and_repaired(stage: Stage, double: MakeDouble, say: Say) -> None:
+    replies = iter(['{"city": "Rome", "celsius": 3, "sky": "rain"}', '{"city": "Oslo", "celsius": 3, "sky": "rain"}'])
+    simulator = double(lambda request: say(next(replies)))
+    observation = observe(environment(stage, simulator), "get_forecast", '{"city": "Oslo"}')
+    assert observation.value == {"city": "Oslo", "celsius": 3, "sky": "rain"}
+    first, second = simulator.asked
+    assert second.messages[: len(first.messages)] == first.messages
+    assert [message["role"] for message in second.messages[-2:]] == ["assistant", "user"]
+    assert "Rome" in str(second.messages[-1]["content"]) and "'Oslo'" in str(second.messages[-1]["content"])
+
+
+def test_a_contradiction_that_stays_fails_with_what_contradicts(stage: Stage, double: MakeDouble, say: Say) -> None:
+    simulator = double(lambda request: say('{"city": "Rome", "celsius": 3, "sky": "rain"}'))
+    with pytest.raises(ModelError, match=r"get_forecast .* It says \"Rome\" in city, but the call was given 'Oslo'"):
+        observe(environment(stage, simulator), "get_forecast", '{"city": "Oslo"}')
+
+
 def test_a_repeated_look_up_gets_the_same_answer_without_a_model(stage: Stage, double: MakeDouble, say: Say) -> None:
     replies = iter(
         [
