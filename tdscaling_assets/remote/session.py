@@ -71,7 +71,7 @@ class ServerSession:
     async def close(self) -> None:
         """End the session and its process, for which the SDK may take some 6 s."""
         if self._link is not None:
-            self._link.stop.set()
+            self._link.end()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _start(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
@@ -146,31 +146,40 @@ class _Link:
         self.failure = ""
         self.words = ""
         self.counted = False
+        self._opening = anyio.CancelScope()
 
     @property
     def ended(self) -> bool:
         """Whether no call can be sent any more."""
         return self.stop.is_set() or self.over.is_set()
 
+    def end(self) -> None:
+        """Leave the session, also one that is still being opened."""
+        self.stop.set()
+        if not self.settled.is_set():
+            self._opening.cancel()
+
     async def own(self) -> None:
         """Enter the session, keep it until it is stopped or breaks, and leave it: all in this task."""
-        secrets, late = self._server.secrets(), f"did not open within {self._limit:g} s"
+        secrets = self._server.secrets()
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr, muted_sdk(secrets):
+            seen = "was stopped"
             try:
-                with anyio.fail_after(self._limit) as scope:
+                with self._opening:
+                    self._opening.deadline = anyio.current_time() + self._limit
                     transport = open_transport(self._server, self._limit, stderr)
                     async with Client(overheard(transport, self._hear)) as self.client:
-                        scope.deadline = math.inf
+                        self._opening.deadline = math.inf
                         self.settled.set()
                         await self.stop.wait()
+                if not self.stop.is_set():
+                    seen = f"did not open within {self._limit:g} s"
             except Exception as error:  # noqa: BLE001 - the boundary to the outside
-                if not self.settled.is_set():
-                    seen = what_went_wrong(error, late, stderr)
-                    self.failure = secrets.mask_error(f"MCP server {self._server.name!r} {seen}")
+                seen = what_went_wrong(error, "did not open in time")
             finally:
-                if not self.settled.is_set() and not self.failure:
-                    self.failure = f"MCP server {self._server.name!r} was stopped"
                 self.words = last_words(stderr)
+                if not self.settled.is_set():
+                    self.failure = secrets.mask_error(f"MCP server {self._server.name!r} {seen}{self.words}")
                 self.settled.set()
                 self.over.set()
 

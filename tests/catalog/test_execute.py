@@ -55,8 +55,8 @@ def test_true_runs_what_does_no_harm(tmp_path: Path) -> None:
     write(tmp_path, {"own": True})
     tools = run(tmp_path, "t1")[0].tools
     names = {tool.name for tool in tools if tool.server == "own"}
-    assert live(tools) == {name for name in names if name.startswith(("get_", "list_"))} | {"mark_done"}
-    assert {"delete_all", "purge", "set_dying"} <= names - live(tools)
+    assert names - live(tools) == {"delete_all", "purge", "set_dying", "get_once"}
+    assert {"get_pid", "get_slow", "list_calls", "mark_done"} <= live(tools)
 
 
 def test_true_believes_the_annotations_of_a_server_nobody_here_wrote(tmp_path: Path) -> None:

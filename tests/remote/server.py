@@ -20,6 +20,7 @@ TOOLS = [
     {"name": "get_content", "description": "Returns what it is told.", "inputSchema": PLAIN},
     {"name": "list_calls", "description": "What was called.", "inputSchema": PLAIN},
     {"name": "delete_all", "description": "Deletes.", "inputSchema": PLAIN, "annotations": {"destructiveHint": True}},
+    {"name": "get_once", "description": "Uses up.", "inputSchema": PLAIN, "annotations": {"destructiveHint": True}},
     {"name": "mark_done", "description": "Marks.", "inputSchema": PLAIN, "annotations": {"destructiveHint": False}},
     {"name": "purge", "description": "Purges.", "inputSchema": PLAIN},
 ]

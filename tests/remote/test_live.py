@@ -4,6 +4,7 @@ sentence."""
 import asyncio
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from remote.conftest import tool
 
 from tdscaling_assets.errors import ToolError
@@ -18,6 +20,8 @@ from tdscaling_assets.remote import session
 from tdscaling_assets.remote.config import McpServer, RefusedServer
 from tdscaling_assets.remote.live import LiveServers
 from tdscaling_assets.remote.results import RemoteResult
+from tdscaling_assets.services.server import build_server
+from tdscaling_assets.services.spec import load_services
 
 SCRIPTS = Path(sys.executable).parent
 TalkTo = Callable[..., Any]
@@ -157,6 +161,21 @@ def test_a_server_that_hangs_at_its_start_ends_at_the_time_of_the_call(talk: Tal
     talk(talking, hanging)
 
 
+def test_a_server_that_is_still_starting_is_stopped_at_the_end(talk: TalkTo, tmp_path: Path) -> None:
+    code = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(300)"
+    hanging = McpServer(name="test", command=sys.executable, args=("-c", code), cwd=tmp_path, timeout=300)
+
+    async def talking(live: LiveServers) -> None:
+        call = asyncio.create_task(live.call(tool("get_pid"), {}))
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            await asyncio.sleep(0.05)
+        call.cancel()
+        await asyncio.wait({call})
+
+    talk(talking, hanging)  # hangs where it fails
+    assert not is_running(int((tmp_path / "pid").read_text()))
+
+
 def test_an_url_that_nobody_serves_is_one_sentence(talk: TalkTo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "BACKOFF_SECONDS", 0.01)
 
@@ -165,6 +184,30 @@ def test_an_url_that_nobody_serves_is_one_sentence(talk: TalkTo, monkeypatch: py
             await live.call(tool("get_pid", "web"), {})
 
     talk(talking, McpServer(name="web", url="http://127.0.0.1:9/mcp"))
+
+
+def test_a_server_over_http_answers_also_after_it_was_started_anew(talk: TalkTo) -> None:
+    spec = load_services()["airline"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    async def look_up(live: LiveServers) -> RemoteResult:
+        listener = socket.create_server(("127.0.0.1", port))
+        app = build_server([spec], 7).streamable_http_app(host="127.0.0.1")
+        http = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        serving = asyncio.create_task(http.serve(sockets=[listener]))
+        result = await live.call(tool("get_flight", "web"), {"flight_id": "FLT-1"})
+        http.should_exit = True
+        await serving
+        listener.close()
+        return result
+
+    async def talking(live: LiveServers) -> list[RemoteResult]:
+        return [await look_up(live), await look_up(live)]
+
+    first, second = talk(talking, McpServer(name="web", url=f"http://127.0.0.1:{port}/mcp", timeout=20))
+    assert first == second
+    assert first.value["error"]["code"] == "flight_not_found"
 
 
 def test_a_refused_or_unknown_server_is_a_sentence(talk: TalkTo) -> None:
