@@ -136,7 +136,8 @@ def test_a_list_says_the_same_of_a_thing_as_a_look_up_before() -> None:
         {**ORDER, "date": "2026-01-01", "score": 0.3},
         {"status": "ok", "data": ORDER},
         {"order_id": "ORD-8", "customer_id": "CUS-1", "total": 9},
-        {"lines": [{"order_id": "ORD-7", "total": 20}, {"order_id": "ORD-7", "total": 30}]},
+        {"orders": [{"order_id": "ORD-7", "total": 20}, {"order_id": "ORD-7", "total": 30}]},
+        {"lines": [{"order_id": "ORD-7", "total": 20}]},
     ],
 )
 def test_what_is_new_the_same_or_of_another_thing_is_no_contradiction(value: JsonValue) -> None:
