@@ -33,7 +33,11 @@ def main() -> None:
         blueprints = {one.blueprint_id: one for one in make_blueprints(library, settings) if runs_no_code(one.tool_ids)}
         stage = Stage(every(ScriptedTeacher(1.0)), library.tools, library.services, None, settings)
         held: list[Trajectory] = []
-        asyncio.run(run_batch([*blueprints.values()], stage, held.append))
+
+        async def keep(one: Trajectory) -> None:
+            held.append(one)
+
+        asyncio.run(run_batch([*blueprints.values()], stage, keep))
     stated = [stated_facts(blueprints[one.blueprint_id], library.tools) for one in held]
     show("built-in services", [one.messages for one in held], stated, library.tools)
     if (REAL / "tau2_openai.jsonl.gz").exists():

@@ -31,8 +31,8 @@ from tdscaling_assets.clusters import select_clusters
 from tdscaling_assets.errors import SandboxError
 from tdscaling_assets.evolution.plan import PlanHistory, plan_round
 from tdscaling_assets.graph import build_graph
-from tdscaling_assets.llm.client import LitellmModel
 from tdscaling_assets.llm.protocol import ChatModel
+from tdscaling_assets.llm.roles import open_models
 from tdscaling_assets.llm.server import serve_teacher
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.sandbox.select import open_sandbox
@@ -69,9 +69,9 @@ def main() -> None:
         show("direct", plain, direct, direct)
         time_coded(coded, stage, direct)
         with serve_over_http() as url:
-            model = LitellmModel("openai/teacher", settings.model_copy(update={"model_base_url": url}))
+            models = open_models(settings.model_copy(update={"model": "openai/teacher", "model_base_url": url}))
             handful = plain[:HANDFUL]
-            show("litellm over HTTP", handful, time_rate(handful, replace(stage, models=every(model))), direct)
+            show("litellm over HTTP", handful, time_rate(handful, replace(stage, models=models)), direct)
 
 
 def time_coded(blueprints: Sequence[Blueprint], stage: Stage, direct: Rate) -> None:
@@ -101,7 +101,11 @@ def time_rate(blueprints: Sequence[Blueprint], stage: Stage) -> Rate:
 def hold(blueprints: Sequence[Blueprint], stage: Stage) -> list[Trajectory]:
     """All conversations of a batch; SystemExit when one failed, because its time would mean nothing."""
     held: list[Trajectory] = []
-    asyncio.run(run_batch(blueprints, stage, held.append))
+
+    async def keep(one: Trajectory) -> None:
+        held.append(one)
+
+    asyncio.run(run_batch(blueprints, stage, keep))
     failures = Counter(one.failure.kind for one in held if one.failure)
     if failures:
         raise SystemExit(f"{failures.total()} of {len(held)} conversations failed: {dict(failures)}")

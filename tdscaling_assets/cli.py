@@ -35,6 +35,8 @@ INTERRUPTED = 130
 Size = Annotated[int | None, typer.Option("--size", min=1, help="Blueprints in the batch (TDS_BATCH_SIZE).")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random (TDS_SEED).")]
 
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would take: calls, tokens, USD. Spend nothing.")]
+
 
 def main() -> None:
     """Run a command; a failure that a person can act on is one sentence on standard error and exit code 1."""
@@ -77,9 +79,12 @@ def catalog() -> None:
 
 
 @app.command()
-def batch(size: Size = None, seed: Seed = None) -> None:
+def batch(size: Size = None, seed: Seed = None, dry_run: DryRun = False) -> None:
     """Run the next batch of the newest round; an unfinished one is resumed."""
     settings = _checked(load_settings(), needs_catalog=True)
+    if dry_run:
+        _print_estimate(size, seed, new_round=False)
+        return
     from tdscaling_assets.defs.run import open_instance, run_next_batch
 
     key = run_next_batch(open_instance(settings), settings, {"batch_size": size, "seed": seed})
@@ -87,9 +92,12 @@ def batch(size: Size = None, seed: Seed = None) -> None:
 
 
 @app.command("round")
-def round_(size: Size = None, seed: Seed = None) -> None:
+def round_(size: Size = None, seed: Seed = None, dry_run: DryRun = False) -> None:
     """Run the first batch of a new round, planned from what has been kept so far."""
     settings = _checked(load_settings(), needs_catalog=True)
+    if dry_run:
+        _print_estimate(size, seed, new_round=True)
+        return
     from tdscaling_assets.defs.run import open_instance, run_next_round
 
     key = run_next_round(open_instance(settings), settings, {"batch_size": size, "seed": seed})
@@ -240,12 +248,28 @@ def teacher_serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8765,
     compliance: Annotated[float | None, typer.Option(min=0, max=1, help="TDS_COMPLIANCE.")] = None,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds before every answer.")] = 0.0,
+    jitter: Annotated[float, typer.Option(min=0, help="Seconds added at most, uniformly.")] = 0.0,
+    error_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of errors and lost connections.")] = 0.0,
+    throttle: Annotated[int, typer.Option(min=0, help="Requests per minute before a 429; 0 for no limit.")] = 0,
+    malformed: Annotated[float, typer.Option(min=0, max=1, help="Share of answers that are none.")] = 0.0,
+    hang: Annotated[float, typer.Option(min=0, max=1, help="Share of requests that are never answered.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what goes wrong.")] = 0,
 ) -> None:
-    """Serve the scripted teacher as an OpenAI-compatible endpoint."""
+    """Serve the scripted teacher as an OpenAI-compatible endpoint, on a good night or a bad one."""
+    from tdscaling_assets.llm.misbehaviour import Misbehaviour
     from tdscaling_assets.llm.server import serve_teacher
 
-    print(f"http://{host}:{port}/v1  (use TDS_MODEL=openai/teacher TDS_MODEL_BASE_URL=... OPENAI_API_KEY=none)")
-    serve_teacher(host, port, load_settings().compliance if compliance is None else compliance)
+    misbehaviour = Misbehaviour(
+        latency=latency,
+        jitter=jitter,
+        error_rate=error_rate,
+        throttle=throttle,
+        malformed=malformed,
+        hang=hang,
+        seed=seed,
+    )
+    serve_teacher(host, port, load_settings().compliance if compliance is None else compliance, misbehaviour)
 
 
 @sandbox_app.command("build")
@@ -277,6 +301,15 @@ def _checked(settings: Settings, needs_sources: bool = False, needs_catalog: boo
         if needs_catalog and lake.read("business_clusters", columns=["cluster_id"]).is_empty():
             raise ConfigError(f"{settings.home} has no business clusters yet: run `tds catalog` first")
     return settings
+
+
+def _print_estimate(size: int | None, seed: int | None, new_round: bool) -> None:
+    from tdscaling_assets.commands.estimate import estimate_batch, print_estimate
+    from tdscaling_assets.defs.run import open_instance
+
+    chosen = {"batch_size": size, "seed": seed}
+    settings = load_settings(**{name: value for name, value in chosen.items() if value is not None})
+    print_estimate(*estimate_batch(open_instance(settings), settings, new_round), settings, console)
 
 
 def _print_batch(settings: Settings, key: str) -> None:

@@ -5,6 +5,8 @@
     ├── StorageError         the lake or the home folder cannot be read or written
     ├── SandboxError         no sandbox works on this machine, or the chosen one broke
     ├── ModelError           a model call failed; .kind says how, .retryable whether to try again
+    ├── EndpointDownError    an endpoint has answered nothing for longer than the set patience
+    ├── BudgetReachedError   what may be spent on this batch or night is spent
     ├── ToolError            a live tool's server cannot be reached, broke off or did not answer in time
     └── SpecError            a service spec is wrong; names file, operation and remedy
 
@@ -12,10 +14,11 @@ A failed *conversation* is not an exception: it is a stored row whose `failure` 
 A message says what was seen and what to do.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 ModelFailure = Literal["throttled", "timeout", "server", "bad_request", "context_length", "content_filter", "malformed"]
-RETRYABLE: frozenset[ModelFailure] = frozenset({"throttled", "timeout", "server"})
+RETRYABLE: frozenset[ModelFailure] = frozenset({"throttled", "timeout", "server", "malformed"})
 
 
 class TdsError(Exception):
@@ -42,13 +45,25 @@ class SpecError(TdsError):
     """A service spec is wrong."""
 
 
-class ModelError(TdsError):
-    """A model call failed."""
+class EndpointDownError(TdsError):
+    """An endpoint has answered nothing for longer than the set patience, or refuses every call."""
 
-    def __init__(self, kind: ModelFailure, detail: str) -> None:
+
+class BudgetReachedError(TdsError):
+    """What may be spent on this batch or night is spent."""
+
+
+class ModelError(TdsError):
+    """A model call failed; `headers` are what the endpoint said of its limits, in lower case."""
+
+    def __init__(self, kind: ModelFailure, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(f"model call failed ({kind}): {detail}")
         self.kind = kind
         self.detail = detail
+        self.headers = dict(headers or {})
+
+    def __reduce__(self) -> tuple[type, tuple[ModelFailure, str, dict[str, str]]]:
+        return type(self), (self.kind, self.detail, self.headers)
 
     @property
     def retryable(self) -> bool:

@@ -3,16 +3,31 @@ the composed ones stay. A seam between the pure selection and a model: clusters 
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
-from tdscaling_assets.errors import ModelError
+from pydantic import BaseModel, BeforeValidator, Field
+
+from tdscaling_assets.errors import BudgetReachedError, ModelError
 from tdscaling_assets.llm.protocol import ChatModel, ChatRequest
+from tdscaling_assets.llm.structured import ask_record
 from tdscaling_assets.prompts import as_data, render
-from tdscaling_assets.schema import BusinessCluster, JsonObject, Tool, parse_object
+from tdscaling_assets.schema import BusinessCluster, JsonObject, Tool
 from tdscaling_assets.settings import Settings
 
 NAME_LENGTH, PURPOSE_LENGTH = 80, 240  # most characters that are taken
 DESCRIPTION_LENGTH = 200  # characters of a tool's description that are shown
 TOKENS = 200
+
+
+def _fold(value: object) -> object:
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+class Words(BaseModel):
+    """What the model writes; white space is folded."""
+
+    name: Annotated[str, BeforeValidator(_fold), Field(min_length=1, max_length=NAME_LENGTH)]
+    purpose: Annotated[str, BeforeValidator(_fold), Field(min_length=1, max_length=PURPOSE_LENGTH)]
 
 
 async def name_clusters(
@@ -54,13 +69,7 @@ async def _ask(
         seed=settings.seed % 2**31,
     )
     try:
-        text = (await model.complete(request)).content or ""
-    except ModelError:
+        answer = await ask_record(model, request, Words, settings.model_repairs)
+    except (ModelError, BudgetReachedError):
         return None
-    answer = parse_object(text[text.find("{") : text.rfind("}") + 1]) or {}
-    name, purpose = answer.get("name"), answer.get("purpose")
-    if not (isinstance(name, str) and isinstance(purpose, str)):
-        return None
-    name, purpose = " ".join(name.split()), " ".join(purpose.split())
-    fits = 0 < len(name) <= NAME_LENGTH and 0 < len(purpose) <= PURPOSE_LENGTH
-    return (name, purpose) if fits else None
+    return answer.name, answer.purpose

@@ -354,6 +354,15 @@ class Trajectory(Record):
     versions: dict[str, str] = Field(default_factory=dict)
 
 
+class PendingBlueprint(Record):
+    """A blueprint that no conversation was held of, with why: what it would cost was not to be spent."""
+
+    blueprint_id: str
+    round: str
+    batch: str
+    reason: str
+
+
 class Verdict(Record):
     """One rule's judgement of one trajectory. `score` is null when the rule does not score or could not."""
 

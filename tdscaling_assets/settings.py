@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tdscaling_assets.errors import ConfigError
-from tdscaling_assets.schema import Record
+from tdscaling_assets.schema import JsonObject, Record, Role
+
+_OWN_BASE_URL = "The role's own endpoint; empty for `model_base_url`, `provider` for the provider's own."
+_OWN_KEY = "The role's own API key; empty for `model_key`."
+_OWN_PARAMETERS = "The role's own parameters, over `model_parameters`."
 
 
 class CacWeights(Record):
@@ -19,6 +23,15 @@ class CacWeights(Record):
     leaf: float = Field(0.5, description="Each leaf argument of a call.")
     flow: float = Field(1.0, description="Each argument whose value first appeared in an earlier observation.")
     ast: float = Field(0.5, description="Times log2(1 + AST nodes) of the code tool's source.")
+
+
+class ModelOptions(Record):
+    """How one role's model is called. The key is in no repr, dump or digest."""
+
+    model: str
+    base_url: str
+    key: SecretStr = Field(exclude=True, repr=False)
+    parameters: JsonObject
 
 
 class Settings(BaseSettings):
@@ -45,11 +58,52 @@ class Settings(BaseSettings):
     model_environment: str = Field("", description="Model that simulates tools without an executor; empty for `model`.")
     model_judge: str = Field("", description="Model that judges what passes all rules; empty for no judge.")
     model_base_url: str = Field("", description="Endpoint of the models; empty for the provider's own.")
+    model_user_base_url: str = Field("", description=_OWN_BASE_URL)
+    model_assistant_base_url: str = Field("", description=_OWN_BASE_URL)
+    model_planner_base_url: str = Field("", description=_OWN_BASE_URL)
+    model_environment_base_url: str = Field("", description=_OWN_BASE_URL)
+    model_judge_base_url: str = Field("", description=_OWN_BASE_URL)
+    model_key: SecretStr = Field(
+        SecretStr(""), description="API key; empty for where litellm looks for the provider's."
+    )
+    model_user_key: SecretStr = Field(SecretStr(""), description=_OWN_KEY)
+    model_assistant_key: SecretStr = Field(SecretStr(""), description=_OWN_KEY)
+    model_planner_key: SecretStr = Field(SecretStr(""), description=_OWN_KEY)
+    model_environment_key: SecretStr = Field(SecretStr(""), description=_OWN_KEY)
+    model_judge_key: SecretStr = Field(SecretStr(""), description=_OWN_KEY)
+    model_parameters: JsonObject = Field(
+        {}, description='JSON object of litellm parameters for every call, such as {"top_p": 0.9}.'
+    )
+    model_user_parameters: JsonObject = Field({}, description=_OWN_PARAMETERS)
+    model_assistant_parameters: JsonObject = Field({}, description=_OWN_PARAMETERS)
+    model_planner_parameters: JsonObject = Field({}, description=_OWN_PARAMETERS)
+    model_environment_parameters: JsonObject = Field({}, description=_OWN_PARAMETERS)
+    model_judge_parameters: JsonObject = Field({}, description=_OWN_PARAMETERS)
+    model_tools: Literal["auto", "native", "text"] = Field(
+        "auto",
+        description="How tools are offered; `auto` is `text` only where litellm knows the model cannot call tools.",
+    )
     model_temperature: float = Field(0.7, ge=0, le=2, description="Sampling temperature of every role.")
     model_max_tokens: int = Field(2048, gt=0, description="Completion limit per call, in tokens.")
     model_timeout: float = Field(120.0, gt=0, description="Seconds one model call may take.")
-    model_attempts: int = Field(4, ge=1, description="Tries of a retryable model call.")
-    model_repairs: int = Field(2, ge=0, description="Times a model is told what is wrong with its JSON answer.")
+    model_attempts: int = Field(6, ge=1, description="Tries of a model call whose failure may pass.")
+    model_repairs: int = Field(
+        2, ge=0, description="Turns in which a model may mend a reply that is not what was asked."
+    )
+    model_patience: float = Field(300.0, gt=0, description="Seconds an endpoint may be down before the run gives up.")
+    model_rpm: float = Field(0.0, ge=0, description="Requests per minute and endpoint; 0 for what its headers allow.")
+    model_tpm: float = Field(0.0, ge=0, description="Tokens per minute and endpoint; 0 for what its headers allow.")
+    model_processes: int = Field(
+        0, ge=0, description="Processes that make model calls; 0 for one per 64 in flight, at most one per core."
+    )
+    prices: dict[str, tuple[float, float]] = Field(
+        {}, description="JSON object: model → USD per million [prompt, completion] tokens, before litellm's list."
+    )
+    budget_batch: float = Field(0.0, ge=0, description="USD that one batch may cost; 0 for no limit.")
+    budget_night: float = Field(
+        0.0, ge=0, description="USD from noon to noon UTC, all batches together; 0 for no limit."
+    )
+    cache_days: int = Field(30, ge=1, description="Days after which a paid reply may be forgotten.")
     compliance: float = Field(0.95, ge=0, le=1, description="Probability that the scripted teacher follows a hint.")
 
     # synthesis
@@ -58,7 +112,7 @@ class Settings(BaseSettings):
     clusters: int = Field(400, ge=1, description="Most business clusters to select.")
     cluster_cover: int = Field(3, ge=1, le=8, description="Times a tool or edge counts in the selection, ever less.")
     cluster_coverage: float = Field(1.0, gt=0, le=1, description="Share of the reachable coverage that is enough.")
-    concurrency: int = Field(16, ge=1, description="Conversations in flight.")
+    concurrency: int = Field(64, ge=1, description="Conversations in flight.")
     max_steps: int = Field(24, ge=1, description="Assistant messages per conversation.")
     conversation_timeout: float = Field(600.0, gt=0, description="Seconds one conversation may take.")
     max_operators: int = Field(3, ge=0, description="Operators that one generation may apply to a blueprint.")
@@ -88,10 +142,22 @@ class Settings(BaseSettings):
     bootstrap: int = Field(200, ge=10, description="Bootstrap resamples per interval.")
     export_budget: int = Field(0, ge=0, description="Trajectories in the training set; 0 for all kept.")
 
-    def role_model(self, role: str) -> str:
+    def role_model(self, role: Role) -> str:
         """The model string of a role; `model` where the role has none of its own."""
-        own: str = getattr(self, f"model_{role}", "")
+        own: str = getattr(self, f"model_{role}")
         return own or self.model
+
+    def model_options(self, role: Role) -> ModelOptions:
+        """How the role's model is called: its own settings over the general ones."""
+        base_url: str = getattr(self, f"model_{role}_base_url") or self.model_base_url
+        key: SecretStr = getattr(self, f"model_{role}_key")
+        own: JsonObject = getattr(self, f"model_{role}_parameters")
+        return ModelOptions(
+            model=self.role_model(role),
+            base_url="" if base_url == "provider" else base_url,
+            key=key if key.get_secret_value() else self.model_key,
+            parameters={**self.model_parameters, **own},
+        )
 
 
 def load_settings(**overrides: object) -> Settings:

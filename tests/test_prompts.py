@@ -3,7 +3,7 @@
 import jinja2
 import pytest
 
-from tdscaling_assets.prompts import LEAK_MARKERS, ROLES, prompt_versions, read_guidance, render, with_guidance
+from tdscaling_assets.prompts import LEAK_MARKERS, TEMPLATES, prompt_versions, read_guidance, render, with_guidance
 from tdscaling_assets.schema import JsonObject
 
 VALUES = {
@@ -12,18 +12,22 @@ VALUES = {
     "assistant": {"domain": "retail", "now": "2025-05-20T09:00:00Z"},
     "environment": {"output_schema": '{"type": "object"}'},
     "judge": {},
+    "tools": {"tools": ['{"name": "look_up"}']},
+    "repair": {"problem": "age: Field required"},
 }
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", TEMPLATES)
 def test_every_role_has_a_prompt_that_holds_its_values(role: str) -> None:
     text = render(role, **VALUES[role])
     assert text == text.strip() != ""
-    assert all(value in text for value in VALUES[role].values())
+    assert all(
+        value in text for given in VALUES[role].values() for value in ([given] if isinstance(given, str) else given)
+    )
     assert "{{" not in text and "{%" not in text
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", TEMPLATES)
 def test_no_prompt_leaks_by_itself(role: str) -> None:
     text = render(role, **VALUES[role]).lower()
     assert [marker for marker in LEAK_MARKERS if marker in text] == []
@@ -71,6 +75,6 @@ def test_guidance_shows_itself_if_it_is_ever_stored() -> None:
 
 def test_versions_name_every_template_by_its_content() -> None:
     versions = prompt_versions()
-    assert sorted(versions) == sorted(ROLES)
-    assert len(set(versions.values())) == len(ROLES)
+    assert sorted(versions) == sorted(TEMPLATES)
+    assert len(set(versions.values())) == len(TEMPLATES)
     assert all(len(version) == 12 and int(version, 16) >= 0 for version in versions.values())

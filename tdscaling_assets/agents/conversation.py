@@ -1,14 +1,17 @@
 """The loop: one blueprint in, one trajectory out. A conversation that goes wrong is a stored row, not an exception."""
 
-import asyncio
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tdscaling_assets.agents.consistency import stated_facts
 from tdscaling_assets.agents.environment import Environment, error
 from tdscaling_assets.agents.guidance import OffPlanError, Progress, assistant_hint, user_hint
 from tdscaling_assets.agents.usage import add_usage
-from tdscaling_assets.errors import ModelError, SandboxError, ToolError
+from tdscaling_assets.errors import ModelError, SandboxError, TdsError, ToolError
+from tdscaling_assets.llm.budget import Budget
+from tdscaling_assets.llm.clock import time_limit
 from tdscaling_assets.llm.protocol import ChatModel, ChatReply, ChatRequest
 from tdscaling_assets.measures import action_complexity, reasoning_labels, reasoning_mode
 from tdscaling_assets.prompts import prompt_versions, render, with_guidance
@@ -43,6 +46,7 @@ class Stage:
     services: Mapping[str, ServiceSpec]
     sandbox: Sandbox | None
     settings: Settings
+    budget: Budget | None = None
     live: LiveServers | None = None
 
 
@@ -147,11 +151,14 @@ class RoleError(Exception):
 
 
 async def converse(blueprint: Blueprint, stage: Stage) -> Trajectory:
-    """The blueprint's trajectory: completed, or failed with its kind and detail."""
+    """The blueprint's trajectory: completed, or failed with its kind and detail.
+
+    Raises BudgetReachedError, EndpointDownError and StorageError, which are no conversation's fault.
+    """
     conversation = open_conversation(blueprint, stage)
     failure: Failure | None = None
     try:
-        async with asyncio.timeout(stage.settings.conversation_timeout):
+        async with time_limit(stage.settings.conversation_timeout):
             await conversation.run()
     except RoleError as error_:
         failure = Failure(kind=error_.kind, detail=str(error_))
@@ -163,6 +170,10 @@ async def converse(blueprint: Blueprint, stage: Stage) -> Trajectory:
         failure = Failure(kind="tool", detail=str(error_))
     except TimeoutError:
         failure = Failure(kind="timeout", detail=f"no end within {stage.settings.conversation_timeout:g} s")
+    except TdsError:  # the disk, the endpoint, the budget: the batch's affair
+        raise
+    except Exception as error_:  # noqa: BLE001 - the named boundary: one conversation's bug must not cost the others
+        failure = Failure(kind="bug", detail=_place(error_))
     return _trajectory(conversation, failure)
 
 
@@ -213,6 +224,12 @@ def _trajectory(conversation: Conversation, failure: Failure | None) -> Trajecto
             **{f"tool:{tool_id}": stage.tools[tool_id].content_hash for tool_id in blueprint.tool_ids},
         },
     )
+
+
+def _place(error_: Exception) -> str:
+    """What was raised, and where in our code."""
+    frame = traceback.extract_tb(error_.__traceback__)[-1]
+    return f"{type(error_).__name__}: {error_} ({Path(frame.filename).name}:{frame.lineno})"
 
 
 def _heard(texts: Sequence[str | None]) -> str:

@@ -2,7 +2,7 @@
 the tool."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue
@@ -17,8 +17,9 @@ from tdscaling_assets.agents.consistency import (
 )
 from tdscaling_assets.agents.usage import add_usage
 from tdscaling_assets.entities import parse_act
-from tdscaling_assets.errors import ModelError, SandboxError, ToolError
+from tdscaling_assets.errors import SandboxError, ToolError
 from tdscaling_assets.llm.protocol import ChatModel, ChatRequest
+from tdscaling_assets.llm.structured import ask_json
 from tdscaling_assets.observed import Known
 from tdscaling_assets.prompts import as_data, render, with_guidance
 from tdscaling_assets.remote.live import LiveServers
@@ -122,34 +123,18 @@ class Environment:
         exchanges = read_exchanges(history)
         known = collect_known(exchanges, self._stated, self._offered, tool)
 
-        def check(value: JsonValue) -> str:
+        def complaint(value: JsonValue) -> str:
             return find_contradiction(tool, arguments, value, known)
 
-        value = await self._ask(tool, self._request(tool, arguments, exchanges, known), check)
+        request = self._request(tool, arguments, exchanges, known)
+        value = await ask_json(self._simulator, request, complaint, self._settings.model_repairs, self._spend)
         observation = Observation(ok=True, value=value, simulated=True)
         if not writes(tool):
             self._repeatable[key] = observation
         return observation
 
-    async def _ask(self, tool: Tool, request: ChatRequest, check: Callable[[JsonValue], str]) -> JsonValue:
-        """The JSON value of the simulator's reply; it is told what is wrong with one, up to `model_repairs` times."""
-        complaint = ""
-        for attempt in range(self._settings.model_repairs + 1):
-            reply = await self._simulator.complete(
-                request.model_copy(update={"seed": (request.seed + attempt) % 2**31})
-            )
-            self.spent = add_usage(self.spent, reply.usage)
-            value = _json_value(reply.content or "")
-            complaint = "It is not a JSON object or list." if value is None else check(value)
-            if not complaint:
-                return value
-            said: JsonObject = {"role": "assistant", "content": reply.content or "(nothing)"}
-            told: JsonObject = {
-                "role": "user",
-                "content": f"{as_data(complaint)}\nReply with the corrected JSON value.",
-            }
-            request = request.model_copy(update={"messages": (*request.messages, said, told)})
-        raise ModelError("malformed", f"the simulation of {tool.tool_id} was still wrong at last: {complaint}")
+    def _spend(self, usage: Usage) -> None:
+        self.spent = add_usage(self.spent, usage)
 
     def _request(self, tool: Tool, arguments: JsonObject, exchanges: Sequence[Exchange], known: Known) -> ChatRequest:
         schema = tool.output_schema or {}
@@ -185,13 +170,3 @@ def error(text: str) -> Observation:
     """An observation that reports an error, in the form that the built-in services use."""
     code, _, message = text.partition(": ")
     return Observation(ok=False, value={"error": {"code": code, "message": message}})
-
-
-def _json_value(text: str) -> JsonValue:
-    start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
-    end = max(text.rfind("}"), text.rfind("]"))
-    try:
-        value: JsonValue = json.loads(text[start : end + 1]) if start >= 0 else None
-    except json.JSONDecodeError:
-        return None
-    return value

@@ -3,21 +3,22 @@
 import asyncio
 from collections.abc import Sequence
 
+from pydantic import BaseModel, Field
+
 from tdscaling_assets.errors import ModelError
 from tdscaling_assets.llm.protocol import ChatModel, ChatRequest
+from tdscaling_assets.llm.structured import ask_record
 from tdscaling_assets.prompts import render, with_guidance
-from tdscaling_assets.schema import Blueprint, JsonObject, Record, RejectedBlueprint, parse_object
+from tdscaling_assets.schema import Blueprint, JsonObject, RejectedBlueprint
 from tdscaling_assets.settings import Settings
 
-ATTEMPTS = 2
 
+class Scenario(BaseModel):
+    """What the planner writes; more fields than these are left out."""
 
-class Scenario(Record):
-    """What the planner writes."""
-
-    title: str
-    persona: str
-    goal: str
+    title: str = Field(min_length=1)
+    persona: str = Field(min_length=1)
+    goal: str = Field(min_length=1)
 
 
 async def write_scenarios(
@@ -46,24 +47,21 @@ async def _write(blueprint: Blueprint, planner: ChatModel, settings: Settings) -
         {"role": "system", "content": with_guidance(render("planner"), hint)},
         {"role": "user", "content": "Write the scenario."},
     )
-    problem = ""
-    for attempt in range(ATTEMPTS):
-        request = ChatRequest(
-            role="planner",
-            messages=messages,
-            temperature=settings.model_temperature,
-            max_tokens=settings.model_max_tokens,
-            seed=(blueprint.seed + attempt) % 2**31,
-        )
-        try:
-            reply = await planner.complete(request)
-        except ModelError as error:
-            problem = str(error)
-            break
-        written = parse_object(_json_part(reply.content or ""))
-        if written is not None and all(isinstance(written.get(name), str) for name in Scenario.model_fields):
-            return blueprint.model_copy(update={name: written[name] for name in Scenario.model_fields})
-        problem = f"the planner wrote {(reply.content or '')[:200]!r} instead of a JSON object"
+    request = ChatRequest(
+        role="planner",
+        messages=messages,
+        temperature=settings.model_temperature,
+        max_tokens=settings.model_max_tokens,
+        seed=blueprint.seed % 2**31,
+    )
+    try:
+        written = await ask_record(planner, request, Scenario, settings.model_repairs)
+    except ModelError as error:
+        return _reject(blueprint, str(error))
+    return blueprint.model_copy(update=written.model_dump())
+
+
+def _reject(blueprint: Blueprint, problem: str) -> RejectedBlueprint:
     return RejectedBlueprint(
         blueprint_id=blueprint.blueprint_id,
         round=blueprint.round,
@@ -72,8 +70,3 @@ async def _write(blueprint: Blueprint, planner: ChatModel, settings: Settings) -
         reason="no_scenario",
         detail=problem,
     )
-
-
-def _json_part(text: str) -> str:
-    """From the first brace to the last: models like to wrap JSON in prose or fences."""
-    return text[text.find("{") : text.rfind("}") + 1]

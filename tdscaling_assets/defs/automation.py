@@ -5,15 +5,16 @@ from collections.abc import Sequence
 import dagster as dg
 
 from tdscaling_assets.defs.liveness import fail_dead_runs
-from tdscaling_assets.defs.system import System
+from tdscaling_assets.defs.system import System, open_replies
 from tdscaling_assets.defs.tables import batches
 from tdscaling_assets.errors import StorageError
 from tdscaling_assets.evolution.keys import newest, next_batch
 from tdscaling_assets.evolution.plateau import NewRound, Wait, decide_next
+from tdscaling_assets.llm.budget import Budget, Period
 from tdscaling_assets.metrics.measure import STEERING
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.queries import metric_history, reported_batches
+from tdscaling_assets.storage.queries import metric_history, reported_batches, stored_batches
 
 CATALOG_ASSETS = ("tool_catalog", "tool_graph", "business_clusters")
 BATCH_ASSETS = (
@@ -37,13 +38,16 @@ synthesis_job = dg.define_asset_job(
 
 @dg.schedule(cron_schedule="0 1 * * *", job=synthesis_job)
 def nightly_synthesis(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """The next batch of the newest round; a batch that has no report yet is run again instead of piling up another."""
+    """The next batch of the newest round; an unfinished one is run again instead of piling up another."""
     settings = System().settings()
     keys = known_batches(context.instance, settings)
     running = unfinished_run(context.instance, settings, newest(keys))
     if running is not None:
         return dg.SkipReason(f"Batch {newest(keys)} is still running as {running.run_id}.")
-    key = batch_to_run(keys, read_reported(settings))
+    key = batch_to_run(keys, read_finished(settings))
+    spent = budget_spent(settings, key, "night")
+    if spent:
+        return dg.SkipReason(f"Batch {key} waits for the next night: {spent}.")
     context.instance.add_dynamic_partitions(partitions_name(), [key])
     return dg.RunRequest(partition_key=key)
 
@@ -64,10 +68,28 @@ def entropy_plateau_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResu
     )
 
 
-def batch_to_run(keys: Sequence[str], reported: Sequence[str]) -> str:
-    """The newest batch when it has no report yet, else the one after it."""
+def batch_to_run(keys: Sequence[str], finished: Sequence[str]) -> str:
+    """The newest batch when it is not finished, else the one after it."""
     last = newest(keys)
-    return last if last is not None and last not in reported else next_batch(keys)
+    return last if last is not None and last not in finished else next_batch(keys)
+
+
+def read_finished(settings: Settings) -> list[str]:
+    """Batches with a report that have nothing more to do: no blueprint is pending, or its batch's budget is spent."""
+    try:
+        with Lake.open(settings, read_only=True) as lake:
+            reported, pending = reported_batches(lake), stored_batches(lake, "pending_blueprints")
+    except StorageError:
+        return []
+    return [batch for batch in reported if batch not in pending or budget_spent(settings, batch, "batch")]
+
+
+def budget_spent(settings: Settings, batch: str, period: Period) -> str:
+    """Why nothing more may be spent on this batch, or tonight; "" when something may."""
+    if not (settings.budget_batch if period == "batch" else settings.budget_night):
+        return ""
+    with open_replies(settings, batch) as replies:
+        return Budget(settings, replies).exhausted(period)
 
 
 def read_decision(settings: Settings, keys: Sequence[str]) -> NewRound | Wait:

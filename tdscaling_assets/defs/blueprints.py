@@ -4,7 +4,7 @@ import dagster as dg
 
 from tdscaling_assets.blueprints.batch import plan_batch
 from tdscaling_assets.blueprints.scenario import write_scenarios
-from tdscaling_assets.defs.system import System, open_library
+from tdscaling_assets.defs.system import System, open_library, open_replies
 from tdscaling_assets.defs.tables import store, table_asset
 from tdscaling_assets.errors import TdsError
 from tdscaling_assets.llm.roles import open_models
@@ -18,8 +18,8 @@ from tdscaling_assets.storage.rows import to_frame
 async def blueprints(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """Conversations laid out step by step and dry-run on a fresh world; refused ones are in `rejected_blueprints`."""
     settings, batch = system.settings(), context.partition_key
-    models = open_models(settings)
-    with Lake.open(settings) as lake:
+    with Lake.open(settings) as lake, open_replies(settings, batch) as replies:
+        models = open_models(settings, replies)
         plan = plan_of(lake, batch)
         if plan is None:
             raise dg.Failure(f"batch {batch} has no evolution_plan yet: materialize that asset for it first")
@@ -27,6 +27,7 @@ async def blueprints(context: dg.AssetExecutionContext, system: System) -> dg.Ma
             made = plan_batch(plan, batch, open_library(lake, run), kept_blueprints(lake, batch), settings)
         context.log.info(f"{len(made.blueprints)} blueprints drawn, {len(made.rejected)} attempts refused")
         written, untold = await write_scenarios(made.blueprints, models["planner"], settings)
+        await models.close()
         rejected = [*made.rejected, *untold]
         frames = {
             "blueprints": to_frame("blueprints", written),

@@ -12,7 +12,7 @@ from tdscaling_assets.catalog.state import read_state
 from tdscaling_assets.catalog.store import write_catalog
 from tdscaling_assets.catalog.taxonomy import UNKNOWN
 from tdscaling_assets.clusters import choose_clusters
-from tdscaling_assets.defs.system import System
+from tdscaling_assets.defs.system import System, open_replies
 from tdscaling_assets.defs.tables import PREVIEW_ROWS, picture, preview, store, table_asset
 from tdscaling_assets.graph import build_graph
 from tdscaling_assets.llm.roles import open_models
@@ -75,9 +75,14 @@ async def business_clusters(context: dg.AssetExecutionContext, system: System) -
     with Lake.open(settings) as lake:
         tools, edges = canonical_tools(lake), lake.records("tool_graph", ToolEdge)
         chosen = choose_clusters(tools, edges, settings.clusters, settings.cluster_cover, settings.cluster_coverage)
-        clusters, model = chosen.clusters, open_models(settings)["planner"]
-        if not is_simulated([model.name]):
-            clusters = await name_clusters(clusters, {tool.tool_id: tool for tool in tools}, model, settings)
+        clusters = chosen.clusters
+        if not is_simulated([settings.role_model("planner")]):
+            with open_replies(settings, "") as replies:
+                models = open_models(settings, replies)
+                clusters = await name_clusters(
+                    clusters, {tool.tool_id: tool for tool in tools}, models["planner"], settings
+                )
+                await models.close()
         frame = to_frame("business_clusters", clusters)
         names = {tool.tool_id: ToolName(tool.server, tool.name) for tool in tools}
         last = chosen.clusters[-1] if chosen.clusters else None

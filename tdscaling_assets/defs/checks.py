@@ -44,9 +44,9 @@ def blueprints_add_up(context: dg.AssetCheckExecutionContext, system: System) ->
 
 @_batch_check("raw_trajectories")
 def conversations_add_up(context: dg.AssetCheckExecutionContext, system: System) -> dg.AssetCheckResult:
-    """Blueprints = trajectories, completed or failed."""
+    """Blueprints = trajectories, completed or failed, + those that the budget did not reach."""
     counts = _counts(context, system)
-    return _add_up(counts["blueprints"], kept=counts["raw_trajectories"], rejected=0)
+    return _add_up(counts["blueprints"], kept=counts["raw_trajectories"], rejected=counts["pending_blueprints"])
 
 
 @_batch_check("filtered_trajectories")

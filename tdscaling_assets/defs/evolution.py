@@ -11,7 +11,8 @@ from tdscaling_assets.evolution.bandit import operator_stats
 from tdscaling_assets.evolution.keys import round_of
 from tdscaling_assets.evolution.plan import PlanHistory, plan_round
 from tdscaling_assets.report.flow import operator_figure
-from tdscaling_assets.schema import BusinessCluster
+from tdscaling_assets.schema import BusinessCluster, RoundPlan
+from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import batches_before, metric_history
 from tdscaling_assets.storage.rows import to_frame
@@ -23,11 +24,7 @@ def evolution_plan(context: dg.AssetExecutionContext, system: System) -> dg.Mate
     """Weights over domains, modes and operators for this batch's round; a round's later batches repeat its plan."""
     settings, batch = system.settings(), context.partition_key
     with Lake.open(settings) as lake:
-        clusters = lake.records("business_clusters", BusinessCluster)
-        sizes = Counter(cluster.domain for cluster in clusters)
-        plan = plan_of_round(lake, round_of(batch)) or plan_round(
-            round_of(batch), read_history(lake, batch), sizes, settings
-        )
+        plan = plan_for(lake, batch, settings)
         frame = to_frame("evolution_plan", [plan], batch=batch)
         metadata = {
             "reason": dg.MetadataValue.text(plan.reason),
@@ -36,6 +33,13 @@ def evolution_plan(context: dg.AssetExecutionContext, system: System) -> dg.Mate
             "operators": picture(operator_figure(frame), "Operator weights"),
         }
         return store(lake, {"evolution_plan": frame}, batch=batch, run_id=context.run.run_id, metadata=metadata)
+
+
+def plan_for(lake: Lake, batch: str, settings: Settings) -> RoundPlan:
+    """The plan of the batch's round: the one it has, else a new one from what was kept before."""
+    sizes = Counter(cluster.domain for cluster in lake.records("business_clusters", BusinessCluster))
+    known = plan_of_round(lake, round_of(batch))
+    return known or plan_round(round_of(batch), read_history(lake, batch), sizes, settings)
 
 
 def read_history(lake: Lake, batch: str) -> PlanHistory:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from tdscaling_assets.defs.system import System
+from tdscaling_assets.defs.system import System, open_replies
 from tdscaling_assets.defs.tables import picture, store, table_asset
 from tdscaling_assets.llm.roles import open_models
 from tdscaling_assets.quality.funnel import run_funnel
@@ -24,8 +24,10 @@ async def filtered_trajectories(context: dg.AssetExecutionContext, system: Syste
         tools = {tool.tool_id: tool for tool in lake.records("tool_catalog", Tool)}
         raw = lake.records("raw_trajectories", Trajectory, batch=batch)
         cases = [Case(trajectory, plans[trajectory.blueprint_id], tools) for trajectory in raw]
-        judge = open_models(settings).get("judge")
-        result = await run_funnel(cases, kept_before(lake, batch), judge, settings)
+        with open_replies(settings, batch) as replies:
+            models = open_models(settings, replies)
+            result = await run_funnel(cases, kept_before(lake, batch), models.get("judge"), settings)
+            await models.close()
         frames = {
             "filtered_trajectories": to_frame("filtered_trajectories", result.kept),
             "verdicts": to_frame("verdicts", result.verdicts, batch=batch),

@@ -14,6 +14,7 @@ from tdscaling_assets.defs.automation import (
     known_batches,
     partitions_name,
     read_decision,
+    read_finished,
     read_reported,
     unfinished_run,
 )
@@ -67,7 +68,7 @@ def run_catalog(instance: dg.DagsterInstance, overrides: Overrides) -> Mapping[s
 def run_next_batch(instance: dg.DagsterInstance, settings: Settings, overrides: Overrides) -> str:
     """Run the batch that is due, the unfinished newest one or the next; returns its key. ConfigError while another
     process writes it."""
-    key = batch_to_run(known_batches(instance, settings), read_reported(settings))
+    key = batch_to_run(known_batches(instance, settings), read_finished(settings))
     other = unfinished_run(instance, settings, key)
     if other is not None and has_process(settings.home, other.run_id):
         raise ConfigError(f"batch {key} is being written by run {other.run_id}: wait for it to end, or stop it")

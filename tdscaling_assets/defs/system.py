@@ -12,6 +12,7 @@ from tdscaling_assets.services.spec import load_services
 from tdscaling_assets.services.world import Runner
 from tdscaling_assets.settings import Settings, load_settings
 from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.replies import Replies
 
 
 class System(dg.ConfigurableResource[None]):
@@ -46,6 +47,11 @@ class System(dg.ConfigurableResource[None]):
             "compliance": self.compliance,
         }
         return load_settings(**{name: value for name, value in overrides.items() if value is not None})
+
+
+def open_replies(settings: Settings, batch: str) -> Replies:
+    """The paid replies, those of that batch counted for it; "" for work of no batch."""
+    return Replies(settings.home, batch, settings.cache_days)
 
 
 def open_library(lake: Lake, run: Runner) -> Library:

@@ -1,7 +1,8 @@
 """raw_trajectories: every blueprint of the batch talked through once, each conversation safe on disk when it ends."""
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 
@@ -10,13 +11,15 @@ from tdscaling_assets.agents.conversation import Stage
 from tdscaling_assets.agents.progress import Progress
 from tdscaling_assets.catalog.execute import live_servers, withdraw_executors
 from tdscaling_assets.catalog.sources import read_sources
-from tdscaling_assets.defs.system import System
+from tdscaling_assets.defs.system import System, open_replies
 from tdscaling_assets.defs.tables import store, table_asset
 from tdscaling_assets.errors import RETRYABLE, TdsError
-from tdscaling_assets.llm.roles import open_models
+from tdscaling_assets.llm.roles import Models, open_models
+from tdscaling_assets.quality.funnel import passes_rules
+from tdscaling_assets.quality.rules import Case
 from tdscaling_assets.remote.live import LiveServers
 from tdscaling_assets.sandbox.select import open_sandbox
-from tdscaling_assets.schema import CODE_TOOL, Blueprint, Tool, Trajectory, digest
+from tdscaling_assets.schema import CODE_TOOL, Blueprint, PendingBlueprint, Tool, Trajectory, digest
 from tdscaling_assets.services.spec import load_services, runs_program
 from tdscaling_assets.settings import Settings, environment
 from tdscaling_assets.storage.lake import Lake
@@ -26,29 +29,22 @@ from tdscaling_assets.storage.spool import Spool
 
 @table_asset("raw_trajectories", "litellm", deps=["blueprints"])
 async def raw_trajectories(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
-    """One conversation per blueprint, completed or failed with its reason; a run that died resumes where it was."""
+    """One conversation per blueprint, completed or failed with its reason; a run that died resumes where it was.
+
+    Blueprints that the budget did not reach are in `pending_blueprints`; running the batch again goes on with them.
+    """
     settings, batch = system.settings(), context.partition_key
     with Lake.open(settings) as lake:
         blueprints = lake.records("blueprints", Blueprint, batch=batch)
-        stage = open_stage(settings, lake.records("tool_catalog", Tool), blueprints)
-    with Spool(settings.home, batch) as spool:
-        digests = {one.blueprint_id: _fingerprint(one, stage) for one in blueprints}
-        done = spool.load(digests)
-        progress = Progress(len(blueprints), len(done), time.monotonic, context.log.info)
-
-        def keep(trajectory: Trajectory) -> None:
-            spool.append(trajectory, digests[trajectory.blueprint_id])
-            done[trajectory.blueprint_id] = trajectory
-            progress.count(trajectory)
-
-        try:
-            await run_batch([one for one in blueprints if one.blueprint_id not in done], stage, keep)
-        finally:
-            if stage.live is not None:
-                await stage.live.close()
-            if stage.sandbox is not None:
-                await stage.sandbox.close()
-        trajectories = [done[one.blueprint_id] for one in blueprints]
+        tools = lake.records("tool_catalog", Tool)
+    with Spool(settings.home, batch) as spool, open_replies(settings, batch) as replies:
+        models = open_models(settings, replies)
+        stage = open_stage(settings, tools, blueprints, models)
+        done, stopped = await _hold(blueprints, stage, models, spool, context.log.info)
+        trajectories = [done[one.blueprint_id] for one in blueprints if one.blueprint_id in done]
+        pending = [_pend(one, stopped) for one in blueprints if one.blueprint_id not in done]
+        if pending and not trajectories:
+            raise TdsError(f"no conversation of batch {batch} was held: {stopped}")
         if trajectories and all(map(_model_was_gone, trajectories)):
             spool.clear()
             raise TdsError(
@@ -56,13 +52,57 @@ async def raw_trajectories(context: dg.AssetExecutionContext, system: System) ->
                 "run the batch again"
             )
         with Lake.open(settings) as lake:
-            frames = {"raw_trajectories": to_frame("raw_trajectories", trajectories)}
-            result = store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=_figures(trajectories))
-        spool.clear()
+            frames = {
+                "raw_trajectories": to_frame("raw_trajectories", trajectories),
+                "pending_blueprints": to_frame("pending_blueprints", pending),
+            }
+            metadata = {**_figures(trajectories), "pending": len(pending)}
+            result = store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=metadata)
+        if pending:
+            context.log.warning(f"{len(pending)} of {len(blueprints)} blueprints stay pending: {stopped}")
+        else:
+            spool.clear()
     return result
 
 
-def open_stage(settings: Settings, tools: Sequence[Tool], blueprints: Sequence[Blueprint]) -> Stage:
+async def _hold(
+    blueprints: Sequence[Blueprint], stage: Stage, models: Models, spool: Spool, say: Callable[[str], None]
+) -> tuple[dict[str, Trajectory], str]:
+    """The conversations by blueprint id, those of the spool and new ones, which are on disk before their slot is free;
+    and why some are missing."""
+    digests = {one.blueprint_id: _fingerprint(one, stage) for one in blueprints}
+    done = spool.load(digests)
+    plans = {one.blueprint_id: one for one in blueprints}
+    progress = Progress(
+        len(blueprints),
+        len(done),
+        time.monotonic,
+        say,
+        lambda one: passes_rules(Case(one, plans[one.blueprint_id], stage.tools)),
+        models.complaints,
+    )
+    writing = asyncio.Lock()
+
+    async def keep(trajectory: Trajectory) -> None:
+        async with writing:
+            await asyncio.to_thread(spool.append, trajectory, digests[trajectory.blueprint_id])
+        done[trajectory.blueprint_id] = trajectory
+        progress.count(trajectory)
+
+    watcher = asyncio.create_task(progress.watch())
+    try:
+        stopped = await run_batch([one for one in blueprints if one.blueprint_id not in done], stage, keep)
+    finally:
+        watcher.cancel()
+        await models.close()
+        if stage.live is not None:
+            await stage.live.close()
+        if stage.sandbox is not None:
+            await stage.sandbox.close()
+    return done, stopped
+
+
+def open_stage(settings: Settings, tools: Sequence[Tool], blueprints: Sequence[Blueprint], models: Models) -> Stage:
     """Models, tools and worlds of a batch; a sandbox only where a blueprint offers a tool that runs code, live servers
     only where one offers a tool of theirs."""
     services = load_services()
@@ -77,12 +117,19 @@ def open_stage(settings: Settings, tools: Sequence[Tool], blueprints: Sequence[B
     }
     needs_sandbox = CODE_TOOL in offered or not programs.isdisjoint(offered)
     return Stage(
-        models=open_models(settings),
+        models=models,
         tools={tool.tool_id: tool for tool in tools},
         services=services,
         sandbox=open_sandbox(settings) if needs_sandbox else None,
         settings=settings,
+        budget=models.budget,
         live=live,
+    )
+
+
+def _pend(blueprint: Blueprint, reason: str) -> PendingBlueprint:
+    return PendingBlueprint(
+        blueprint_id=blueprint.blueprint_id, round=blueprint.round, batch=blueprint.batch, reason=reason
     )
 
 
@@ -94,9 +141,9 @@ def _model_was_gone(trajectory: Trajectory) -> bool:
 
 def _fingerprint(blueprint: Blueprint, stage: Stage) -> str:
     """What a finished conversation must match to count: its blueprint, who speaks how, and which tools really run."""
-    speakers = {role: model.name for role, model in stage.models.items()}
+    speakers = {role: stage.settings.model_options(role).model_dump(mode="json") for role in stage.models}
     manner = stage.settings.model_dump(
-        mode="json", include={"model_base_url", "compliance", "model_temperature", "max_steps"}
+        mode="json", include={"compliance", "model_temperature", "model_tools", "max_steps"}
     )
     live = [tool_id for tool_id in blueprint.tool_ids if stage.tools[tool_id].executor == "mcp"]
     return digest(blueprint.model_dump(mode="json"), speakers, manner, *live)

@@ -4,4 +4,6 @@ protocol.py   the seam                             roles.py      settings → th
 client.py     any litellm model                    cache.py      replies already paid for
 teacher.py    the scripted teacher, its words      provider.py   the teacher as a litellm provider
 in phrases.py                                      server.py     the teacher over HTTP; wire.py, its answers
+endpoint.py   HTTP that counts and misbehaves      misbehaviour.py   what goes wrong on a bad night
+text_tools.py   tool calls for models without
 """

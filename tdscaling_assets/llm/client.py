@@ -1,87 +1,103 @@
-"""Any litellm model as a `ChatModel`: failures classified, retryable ones backed off with jitter, usage kept.
+"""Any litellm model, one call at a time: a request in, an answer or a classified failure out.
 
-litellm is imported when a client is built, because the import takes seconds and would otherwise fetch a price list.
+litellm is imported when an attempt is opened, because the import takes seconds and would otherwise fetch a price list.
 """
 
 import asyncio
-import os
-import random
-import re
 import time
-import warnings
-from types import ModuleType
+from collections.abc import Mapping
 from typing import Any
-
-from pydantic import JsonValue
 
 from tdscaling_assets.errors import ConfigError, ModelError, ModelFailure
 from tdscaling_assets.llm import provider
-from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
-from tdscaling_assets.schema import ToolCall, Usage
-from tdscaling_assets.settings import Settings
+from tdscaling_assets.llm.library import load_litellm
+from tdscaling_assets.llm.prices import listed_price, price
+from tdscaling_assets.llm.protocol import Answer, ChatReply, ChatRequest
+from tdscaling_assets.llm.secrets import hide_secrets
+from tdscaling_assets.llm.text_tools import ask_in_text, is_asked_in_text, read_calls, split_reasoning
+from tdscaling_assets.schema import JsonObject, ToolCall, Usage
+from tdscaling_assets.settings import ModelOptions, Settings
 
-BACKOFF_SECONDS = 0.5
-BACKOFF_CEILING = 30.0
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_ABOUT_LIMITS = ("ratelimit", "retry-after")
+_PASSED_ON = "llm_provider-"  # litellm's prefix for headers of the provider
 
 
-class LitellmModel:
-    """A `ChatModel` over `litellm.acompletion`. `model` is a litellm model string, e.g. `openai/gpt-4.1`."""
+class LitellmAttempt:
+    """An `Attempt` over `litellm.acompletion`. `options.model` is a litellm model string, e.g. `openai/gpt-4.1`."""
 
-    def __init__(self, model: str, settings: Settings, backoff: float = BACKOFF_SECONDS) -> None:
-        """`backoff` is in seconds. Raises ConfigError for a name that litellm does not know."""
-        self.name = model
+    def __init__(self, options: ModelOptions, settings: Settings) -> None:
+        """Raises ConfigError for a name that litellm does not know."""
+        self._options = options
         self._settings = settings
-        self._backoff = backoff
-        self._litellm = _load_litellm()
-        self._check_name()
+        self._litellm = load_litellm()
+        self.provider = self._check_name()
+        self._fixed = self._fixed_parameters()
+        self._calls_tools = self._can_call_tools()
+        self._holds_to_schemas = bool(self._litellm.supports_response_schema(options.model))
 
-    async def complete(self, request: ChatRequest) -> ChatReply:
-        """One reply; raises ModelError when the last attempt failed or the failure is not retryable."""
-        jitter = random.Random(request.seed)
-        for attempt in range(1, self._settings.model_attempts + 1):
-            try:
-                return await self._ask(request)
-            except ModelError as error:
-                if not error.retryable or attempt == self._settings.model_attempts:
-                    raise
-                await asyncio.sleep(min(BACKOFF_CEILING, self._backoff * 2**attempt) * jitter.uniform(0.5, 1.0))
-        raise AssertionError("unreachable: the loop returns or raises")
+    @property
+    def is_priced(self) -> bool:
+        """Whether calls of this model have a known price."""
+        return price(self._options.model, 1, 1, self._settings) is not None
 
-    async def _ask(self, request: ChatRequest) -> ChatReply:
+    def _can_call_tools(self) -> bool:
+        if self._settings.model_tools != "auto":
+            return self._settings.model_tools == "native"
+        model = self._options.model
+        if self.provider == provider.PROVIDER:
+            return True
+        if "tools" not in (self._litellm.get_supported_openai_params(model) or ()):
+            return False
+        is_listed = listed_price(model) is not None
+        return not is_listed or bool(self._litellm.supports_function_calling(model))
+
+    async def attempt(self, request: ChatRequest) -> Answer:
+        """The endpoint's answer. Raises ModelError, its detail without credentials."""
+        asked = request if self._calls_tools else ask_in_text(request)
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._settings.model_timeout):
-                response = await self._litellm.acompletion(**self._parameters(request))
+                response = await self._litellm.acompletion(**self._parameters(asked))
         except TimeoutError as error:
             raise ModelError("timeout", f"no answer within {self._settings.model_timeout:g} s") from error
         except tuple(self._litellm.exceptions.LITELLM_EXCEPTION_TYPES) as error:
-            raise ModelError(classify(error), _first_line(error)) from error
-        return self._reply(response, time.monotonic() - started)
+            raise ModelError(classify(error), self._first_line(error), _limit_headers(_headers_of(error))) from None
+        return Answer(
+            reply=self._reply(response, asked, time.monotonic() - started),
+            headers=_limit_headers(response._hidden_params.get("additional_headers") or {}),
+        )
+
+    def _fixed_parameters(self) -> JsonObject:
+        options = self._options
+        fixed: JsonObject = {"model": options.model, "drop_params": True, "num_retries": 0, "max_retries": 0}
+        if options.base_url:
+            fixed["base_url"] = options.base_url
+        if options.key.get_secret_value():
+            fixed["api_key"] = options.key.get_secret_value()
+        if options.model == provider.TEACHER_MODEL:
+            fixed["compliance"] = self._settings.compliance
+        return fixed
 
     def _parameters(self, request: ChatRequest) -> dict[str, Any]:
         parameters: dict[str, Any] = {
-            "model": self.name,
+            **self._fixed,
             "messages": [dict(message) for message in request.messages],
             "temperature": request.temperature,
             "max_tokens": request.max_tokens,
             "seed": request.seed,
-            "drop_params": True,
-            "num_retries": 0,
-            "max_retries": 0,
         }
         if request.tools:
             parameters["tools"] = [dict(tool) for tool in request.tools]
-        if self._settings.model_base_url:
-            parameters["base_url"] = self._settings.model_base_url
-        if self.name == provider.TEACHER_MODEL:
-            parameters["compliance"] = self._settings.compliance
-        return parameters
+        if request.reply_schema is not None and self._holds_to_schemas:
+            schema = {"name": "reply", "schema": request.reply_schema}
+            parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return parameters | self._options.parameters
 
-    def _reply(self, response: Any, seconds: float) -> ChatReply:
+    def _reply(self, response: Any, asked: ChatRequest, seconds: float) -> ChatReply:
         if not response.choices:
             raise ModelError("malformed", "the reply holds no choice")
-        message = response.choices[0].message
+        choice = response.choices[0]
+        message = choice.message
         calls = tuple(
             ToolCall(id=call.id, name=call.function.name or "", arguments=call.function.arguments or "{}")
             for call in message.tool_calls or ()
@@ -90,33 +106,43 @@ class LitellmModel:
         usage = Usage(
             prompt_tokens=getattr(counted, "prompt_tokens", 0) or 0,
             completion_tokens=getattr(counted, "completion_tokens", 0) or 0,
-            usd=self._price(response),
-            model=self.name,
+            model=self._options.model,
             calls=1,
             seconds=seconds,
         )
+        usage = usage.model_copy(update={"usd": self._price(response, usage)})
         reasoning = getattr(message, "reasoning_content", None)
-        return ChatReply(content=message.content or None, reasoning=reasoning, tool_calls=calls, usage=usage)
+        reply = ChatReply(content=message.content or None, reasoning=reasoning, tool_calls=calls, usage=usage)
+        reply = read_calls(split_reasoning(reply), asked) if is_asked_in_text(asked) else split_reasoning(reply)
+        if not (reply.content or "").strip() and not reply.tool_calls:
+            raise ModelError("malformed", f"the reply is empty (finish_reason {choice.finish_reason})")
+        return reply
 
-    def _price(self, response: Any) -> float | None:
-        """USD of a call, or None when litellm's price list does not know the model."""
-        known: JsonValue = self._litellm.model_cost.get(self.name) or self._litellm.model_cost.get(_bare(self.name))
-        try:
-            return float(self._litellm.completion_cost(response, model=self.name)) if known else None
-        except self._litellm.exceptions.ModelNotMappedError:  # another provider's price goes by the same bare name
-            return None
+    def _price(self, response: Any, usage: Usage) -> float | None:
+        """USD of a call: by the settings' price, else as litellm counts it, with its discounts for cached tokens."""
+        usd = price(self._options.model, usage.prompt_tokens, usage.completion_tokens, self._settings)
+        if usd is None or self._options.model in self._settings.prices:
+            return usd
+        return float(self._litellm.completion_cost(response, model=self._options.model))
 
-    def _check_name(self) -> None:
+    def _check_name(self) -> str:
+        name = self._options.model
         complaint = (
-            f"TDS_MODEL is {self.name!r}, which litellm does not know: use `teacher` or `provider/model`, "
+            f"TDS_MODEL is {name!r}, which litellm does not know: use `teacher` or `provider/model`, "
             "for instance openai/gpt-4.1 or hosted_vllm/my-model"
         )
         try:
-            _, owner, _, _ = self._litellm.get_llm_provider(self.name)
+            _, owner, _, _ = self._litellm.get_llm_provider(name)
         except self._litellm.exceptions.BadRequestError as error:
             raise ConfigError(complaint) from error
-        if owner == provider.PROVIDER and self.name != provider.TEACHER_MODEL:
+        if owner == provider.PROVIDER and name != provider.TEACHER_MODEL:
             raise ConfigError(complaint)
+        return str(owner)
+
+    def _first_line(self, error: Exception) -> str:
+        """What the error says, in one line, without the credentials that some endpoints repeat in it."""
+        line = str(error).strip().partition("\n")[0] or type(error).__name__
+        return hide_secrets(line, self._options.key.get_secret_value())[:500]
 
 
 def classify(error: Exception) -> ModelFailure:
@@ -139,26 +165,13 @@ def classify(error: Exception) -> ModelFailure:
     return next((kinds[name] for name in names if name in kinds), "bad_request")
 
 
-def _bare(model: str) -> str:
-    return model.split("/", 1)[-1]
+def _limit_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Those about limits, in lower case."""
+    named = {str(name).lower().removeprefix(_PASSED_ON): str(value) for name, value in headers.items()}
+    return {name: value for name, value in named.items() if any(word in name for word in _ABOUT_LIMITS)}
 
 
-def _first_line(error: Exception) -> str:
-    """What the error says, in one line, without the credentials that some endpoints repeat in it."""
-    line = str(error).strip().partition("\n")[0] or type(error).__name__
-    secrets = [value for name, value in os.environ.items() if _SECRET_NAME.search(name) and len(value) >= 6]
-    for secret in sorted(secrets, key=len, reverse=True):
-        line = line.replace(secret, "***")
-    return line[:500]
-
-
-def _load_litellm() -> ModuleType:
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    import litellm
-
-    warnings.filterwarnings("ignore", r"Item '\w+' on TypedDict class .* `ReadOnly` qualifier", UserWarning)  # its own
-    litellm.suppress_debug_info = True
-    litellm.telemetry = False
-    provider.register_teacher()
-    module: ModuleType = litellm
-    return module
+def _headers_of(error: Exception) -> Mapping[str, str]:
+    """The headers of the answer that a litellm exception came from, where it has them."""
+    response = getattr(error, "response", None)
+    return getattr(error, "litellm_response_headers", None) or getattr(response, "headers", None) or {}

@@ -1,19 +1,32 @@
-"""The one seam through which every role speaks: a request of OpenAI messages in, one assistant message out."""
+"""The seams of a model call: a request of OpenAI messages in, one assistant message out.
 
-from typing import Protocol
+`ChatModel` is what roles speak through; it waits, retries and remembers. `Attempt` is one call of an endpoint, and
+`ReplyStore` keeps what was paid for.
+"""
+
+from typing import Annotated, Protocol
+
+from pydantic import Field, SkipValidation
 
 from tdscaling_assets.schema import JsonObject, Record, Role, ToolCall, Usage
 
+Wire = Annotated[JsonObject, SkipValidation]
+"""JSON in OpenAI's wire format, written by our own code."""
+
 
 class ChatRequest(Record):
-    """`messages` and `tools` are in OpenAI's wire format. Equal requests, `seed` included, are the same sample."""
+    """`messages` and `tools` are in OpenAI's wire format. Equal requests, `seed` included, are the same sample.
+
+    `reply_schema` asks for one JSON value of that JSON Schema, where the model can be held to it.
+    """
 
     role: Role
-    messages: tuple[JsonObject, ...]
-    tools: tuple[JsonObject, ...] = ()
+    messages: tuple[Wire, ...]
+    tools: tuple[Wire, ...] = ()
     temperature: float = 0.7
     max_tokens: int = 2048
     seed: int = 0
+    reply_schema: JsonObject | None = None
 
 
 class ChatReply(Record):
@@ -35,4 +48,39 @@ class ChatModel(Protocol):
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         """One reply to the request."""
+        ...
+
+
+class Answer(Record):
+    """A reply, and what the endpoint's headers said of its limits (names in lower case)."""
+
+    reply: ChatReply
+    headers: dict[str, str] = Field(default_factory=dict)
+
+
+class Attempt(Protocol):
+    """One call of an endpoint, tried once. Raises ModelError, classified, when it fails."""
+
+    async def attempt(self, request: ChatRequest) -> Answer:
+        """The endpoint's answer."""
+        ...
+
+
+class ReplyStore(Protocol):
+    """Replies that were paid for, as text, and what they cost."""
+
+    def get(self, key: str) -> str | None:
+        """The reply kept under that key."""
+        ...
+
+    def put(self, key: str, role: Role, reply: str, usage: Usage) -> None:
+        """Keep a reply, with what it cost."""
+        ...
+
+    def spent_on_batch(self) -> float:
+        """USD that the replies of this batch cost."""
+        ...
+
+    def spent_this_night(self) -> float:
+        """USD that all replies since the last noon in UTC cost."""
         ...

@@ -2,7 +2,7 @@
 
 litellm passes a custom provider's own errors on as APIConnectionError, which looks retryable, and leaves time limits to
 it; so what is wrong with a request is raised as litellm's BadRequestError, which passes unchanged, and the client
-keeps the time. litellm is imported inside the functions (client.py says why).
+keeps the time. litellm is imported inside the functions (library.py says why).
 """
 
 from typing import TYPE_CHECKING, Any

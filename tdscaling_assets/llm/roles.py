@@ -1,34 +1,79 @@
 """Settings in, one `ChatModel` per speaking role out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import get_args
 
-from tdscaling_assets.llm.cache import CachedModel
-from tdscaling_assets.llm.client import LitellmModel
-from tdscaling_assets.llm.protocol import ChatModel
+from tdscaling_assets.errors import ConfigError
+from tdscaling_assets.llm.budget import Budget
+from tdscaling_assets.llm.client import LitellmAttempt
+from tdscaling_assets.llm.endpoint import Endpoint
+from tdscaling_assets.llm.library import release_litellm
+from tdscaling_assets.llm.patient import BACKOFF_SECONDS, PatientModel
+from tdscaling_assets.llm.protocol import ChatModel, ReplyStore
 from tdscaling_assets.llm.provider import TEACHER_MODEL
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.schema import Role
-from tdscaling_assets.settings import Settings
+from tdscaling_assets.settings import ModelOptions, Settings
 
-ROLES: tuple[Role, ...] = ("planner", "user", "assistant", "environment", "judge")
-
-
-def open_models(settings: Settings) -> Mapping[Role, ChatModel]:
-    """The model of every role; a judge only where one is set. Roles with one model string share a client.
-
-    Raises ConfigError for a name that litellm does not know.
-    """
-    names = {role: settings.role_model(role) for role in ROLES if role != "judge" or settings.model_judge}
-    models = {name: open_model(name, settings) for name in sorted(set(names.values()))}
-    return {role: models[name] for role, name in names.items()}
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
-def open_model(name: str, settings: Settings) -> ChatModel:
-    """The scripted teacher, or a litellm client: behind the reply cache, unless the model is the teacher in process,
-    which costs nothing and says other things at another compliance."""
-    if name == ScriptedTeacher.name:
-        return ScriptedTeacher(settings.compliance)
-    client = LitellmModel(name, settings)
-    if name == TEACHER_MODEL:
-        return client
-    return CachedModel(client, settings.home / "cache" / "llm", settings.model_base_url)
+class Models(Mapping[Role, ChatModel]):
+    """The model of every role; a judge only where one is set. What they share: endpoints, budget, kept replies."""
+
+    def __init__(self, settings: Settings, store: ReplyStore | None = None, backoff: float = BACKOFF_SECONDS) -> None:
+        """Raises ConfigError for a name that litellm does not know, and for a budget without a price."""
+        self.budget = Budget(settings, store)
+        self._settings = settings
+        self._store = store
+        self._backoff = backoff
+        self._endpoints: dict[str, Endpoint] = {}
+        self._by_options: dict[str, ChatModel] = {}
+        spoken = [role for role in ROLES if role != "judge" or settings.model_judge]
+        self._by_role = {role: self._open(settings.model_options(role)) for role in spoken}
+
+    def __getitem__(self, role: Role) -> ChatModel:
+        return self._by_role[role]
+
+    def __iter__(self) -> Iterator[Role]:
+        return iter(self._by_role)
+
+    def __len__(self) -> int:
+        return len(self._by_role)
+
+    def complaints(self) -> list[str]:
+        """What a person should know of endpoints that are down."""
+        said = (endpoint.circuit.complaint() for endpoint in self._endpoints.values())
+        return [complaint for complaint in said if complaint]
+
+    async def close(self) -> None:
+        """Release what the models hold in this event loop."""
+        if self._endpoints:
+            await release_litellm()
+
+    def _open(self, options: ModelOptions) -> ChatModel:
+        key = repr((options.model_dump(), options.key.get_secret_value()))
+        if key not in self._by_options:
+            self._by_options[key] = self._make(options)
+        return self._by_options[key]
+
+    def _make(self, options: ModelOptions) -> ChatModel:
+        """The scripted teacher, or a patient litellm client; the teacher in process is free, so it is not kept."""
+        settings = self._settings
+        if options.model == ScriptedTeacher.name:
+            return ScriptedTeacher(settings.compliance)
+        attempt = LitellmAttempt(options, settings)
+        if (settings.budget_batch or settings.budget_night) and not attempt.is_priced:
+            raise ConfigError(
+                f"a budget is set, but the price of {options.model} is not known: set TDS_PRICES to "
+                f'{{"{options.model}": [USD per million prompt tokens, USD per million completion tokens]}}'
+            )
+        name = options.base_url or attempt.provider
+        endpoint = self._endpoints.setdefault(name, Endpoint(name, settings))
+        store = None if options.model == TEACHER_MODEL else self._store
+        return PatientModel(options, settings, attempt, endpoint, self.budget, store, self._backoff)
+
+
+def open_models(settings: Settings, store: ReplyStore | None = None) -> Models:
+    """The models; with a store, what was paid for is not asked again. Raises ConfigError."""
+    return Models(settings, store)

@@ -19,6 +19,7 @@ from tdscaling_assets.examples import example_object
 from tdscaling_assets.llm import phrases
 from tdscaling_assets.llm.phrases import pick
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
+from tdscaling_assets.llm.text_tools import is_asked_in_text, write_calls
 from tdscaling_assets.observed import Entity, Known, find_demands
 from tdscaling_assets.prompts import read_guidance
 from tdscaling_assets.schema import JsonObject, ToolCall, Usage, canonical_json, digest
@@ -38,7 +39,8 @@ class ScriptedTeacher:
     async def complete(self, request: ChatRequest) -> ChatReply:
         """The scripted reply; never raises for a well-formed request."""
         prompt = canonical_json([_said(message) for message in request.messages])
-        rng = random.Random(digest(prompt, request.seed))
+        stem = digest(prompt, request.seed)
+        rng = random.Random(stem)
         content, calls = self._draft(_hint(request.messages), rng)
         usage = Usage(
             prompt_tokens=len(prompt) // 4,
@@ -47,7 +49,10 @@ class ScriptedTeacher:
             model=self.name,
             calls=1,
         )
-        return ChatReply(content=content, tool_calls=_tool_calls(calls, digest(prompt, request.seed)), usage=usage)
+        told = _tool_calls(calls, stem)
+        if told and is_asked_in_text(request):
+            return ChatReply(content=write_calls(content, told), usage=usage)
+        return ChatReply(content=content, tool_calls=told, usage=usage)
 
     def _draft(self, hint: JsonObject, rng: random.Random) -> Draft:
         role = hint.get("role")

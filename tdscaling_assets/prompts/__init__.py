@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from tdscaling_assets.schema import JsonObject, parse_object
 
-ROLES = ("planner", "user", "assistant", "environment", "judge")
+TEMPLATES = ("planner", "user", "assistant", "environment", "judge", "tools", "repair")
 LEAK_MARKERS = ("<guidance", "</guidance", "my guidance", "private guidance", "my instructions say", "the blueprint")
 
 _TAG = re.compile(r"<(?=\s*/?\s*guidance)", re.IGNORECASE)
@@ -47,10 +47,15 @@ def read_guidance(system: str) -> JsonObject | None:
     return parse_object(system.rsplit(_OPEN, 1)[1].split(_CLOSE, 1)[0])
 
 
+def template_size(role: str) -> int:
+    """Characters of a role's template."""
+    return len(_source(role))
+
+
 @cache
 def prompt_versions() -> dict[str, str]:
-    """Role → first 12 hex digits of its template's SHA-256."""
-    return {role: hashlib.sha256(_source(role).encode()).hexdigest()[:12] for role in ROLES}
+    """Template → first 12 hex digits of its's SHA-256."""
+    return {role: hashlib.sha256(_source(role).encode()).hexdigest()[:12] for role in TEMPLATES}
 
 
 @cache

@@ -44,6 +44,11 @@ async def run_funnel(
     return FunnelResult(verdicts=tuple(verdicts), kept=tuple(kept))
 
 
+def passes_rules(case: Case) -> bool:
+    """Whether the conversation passes every rule that looks at nothing but itself."""
+    return _apply_rules(case)[-1].keep
+
+
 def _apply_rules(case: Case) -> list[Verdict]:
     """One verdict per rule, up to and including the first reject: later rules rely on earlier ones."""
     verdicts: list[Verdict] = []

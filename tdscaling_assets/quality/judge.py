@@ -1,10 +1,20 @@
 """A conversation in, a model's score of it out. A verdict that cannot be read is unscored, not zero."""
 
-from tdscaling_assets.errors import ModelError
+from pydantic import BaseModel, Field
+
+from tdscaling_assets.errors import BudgetReachedError, ModelError
 from tdscaling_assets.llm.protocol import ChatModel, ChatRequest
+from tdscaling_assets.llm.structured import ask_record
 from tdscaling_assets.prompts import render, with_guidance
-from tdscaling_assets.schema import Trajectory, canonical_json, chat_messages, parse_object
+from tdscaling_assets.schema import Trajectory, canonical_json, chat_messages
 from tdscaling_assets.settings import Settings
+
+
+class Opinion(BaseModel):
+    """What the judge writes."""
+
+    score: float = Field(ge=0, le=1)
+    reason: str = ""
 
 
 async def judge_conversation(trajectory: Trajectory, judge: ChatModel, settings: Settings) -> tuple[float | None, str]:
@@ -20,12 +30,7 @@ async def judge_conversation(trajectory: Trajectory, judge: ChatModel, settings:
         seed=trajectory.seed % 2**31,
     )
     try:
-        reply = await judge.complete(request)
-    except ModelError as error:
+        verdict = await ask_record(judge, request, Opinion, settings.model_repairs)
+    except (ModelError, BudgetReachedError) as error:
         return None, f"unscored: {error}"
-    text = reply.content or ""
-    verdict = parse_object(text[text.find("{") : text.rfind("}") + 1]) or {}
-    score = verdict.get("score")
-    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
-        return None, f"unscored: the judge wrote {text[:200]!r}"
-    return float(score), str(verdict.get("reason", ""))
+    return verdict.score, verdict.reason

@@ -7,6 +7,7 @@
     lake.py      replace a batch in one transaction, read it back, maintain
     queries.py   the named reads that stages need
     spool.py     one durable line per finished conversation
+    replies.py   the replies that were paid for, and what they cost
 
 SQL is written here and nowhere else.
 """

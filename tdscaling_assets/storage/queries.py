@@ -10,7 +10,7 @@ from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.rows import from_frame
 from tdscaling_assets.storage.tables import find_table
 
-_COUNTED = ("blueprints", "rejected_blueprints", "raw_trajectories", "filtered_trajectories")
+_COUNTED = ("blueprints", "rejected_blueprints", "pending_blueprints", "raw_trajectories", "filtered_trajectories")
 
 
 def canonical_tools(lake: Lake) -> list[Tool]:

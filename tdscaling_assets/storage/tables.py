@@ -10,6 +10,7 @@ from tdscaling_assets.schema import (
     Blueprint,
     BusinessCluster,
     MetricRow,
+    PendingBlueprint,
     Record,
     RejectedBlueprint,
     RejectedTool,
@@ -266,6 +267,13 @@ _DECLARED = (
             "detail": "VARCHAR",
         },
     ),
+    Table(
+        "pending_blueprints",
+        PendingBlueprint,
+        batched=True,
+        key=("blueprint_id",),
+        columns={"blueprint_id": "VARCHAR", "round": "VARCHAR", "batch": "VARCHAR", "reason": "VARCHAR"},
+    ),
     Table("raw_trajectories", Trajectory, batched=True, key=("trajectory_id",), columns=_TRAJECTORY),
     Table(
         "verdicts",
@@ -346,4 +354,5 @@ MIGRATIONS: tuple[Migration, ...] = (
             "UPDATE business_clusters SET purpose = '' WHERE purpose IS NULL",
         ),
     ),
+    Migration(5, "blueprints that the budget did not reach", _create(TABLES["pending_blueprints"])),
 )

@@ -117,7 +117,11 @@ def hold() -> Hold:
 
     def hold_all(blueprints: Sequence[Blueprint], stage: Stage) -> list[Trajectory]:
         ended: dict[str, Trajectory] = {}
-        asyncio.run(run_batch(blueprints, stage, lambda one: ended.setdefault(one.blueprint_id, one)))
+
+        async def keep(one: Trajectory) -> None:
+            ended[one.blueprint_id] = one
+
+        asyncio.run(run_batch(blueprints, stage, keep))
         return [ended[blueprint.blueprint_id] for blueprint in blueprints]
 
     return hold_all

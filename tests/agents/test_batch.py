@@ -7,26 +7,37 @@ from typing import Any
 
 import pytest
 
-from tdscaling_assets.agents.batch import run_batch
+from tdscaling_assets.agents.batch import OnDone, run_batch
 from tdscaling_assets.agents.conversation import Stage
 from tdscaling_assets.agents.progress import Progress
 from tdscaling_assets.agents.usage import add_usage
+from tdscaling_assets.llm.budget import Budget
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.schema import Blueprint, Failure, Trajectory, Usage
+from tdscaling_assets.settings import Settings
 
 MakeDouble = Callable[..., Any]
 
 
+def keeping(done: list[Trajectory]) -> OnDone:
+    """Hands over to the list."""
+
+    async def keep(one: Trajectory) -> None:
+        done.append(one)
+
+    return keep
+
+
 def test_every_blueprint_is_handed_over_once(blueprints: list[Blueprint], stage: Stage) -> None:
     done: list[Trajectory] = []
-    asyncio.run(run_batch(blueprints, stage, done.append))
+    asyncio.run(run_batch(blueprints, stage, keeping(done)))
     assert sorted(item.blueprint_id for item in done) == sorted(item.blueprint_id for item in blueprints)
 
 
 def test_an_empty_batch_ends_at_once(stage: Stage) -> None:
     done: list[Trajectory] = []
-    asyncio.run(run_batch([], stage, done.append))
+    asyncio.run(run_batch([], stage, keeping(done)))
     assert done == []
 
 
@@ -50,7 +61,7 @@ def test_no_more_conversations_are_in_flight_than_allowed(
 
     settings = stage.settings.model_copy(update={"concurrency": limit})
     busy = replace(stage, models=dict.fromkeys(stage.models, double(answer)), settings=settings)
-    asyncio.run(run_batch(blueprints, busy, lambda one: None))
+    asyncio.run(run_batch(blueprints, busy, keeping([])))
     assert most == limit
 
 
@@ -65,12 +76,15 @@ def test_each_is_handed_over_before_the_next_begins(
             events.append("speaks")
         return teacher.complete(request)
 
+    async def keep(one: Trajectory) -> None:
+        events.append("done")
+
     alone = stage.settings.model_copy(update={"concurrency": 1})
     asyncio.run(
         run_batch(
             blueprints[:3],
             replace(stage, models=dict.fromkeys(stage.models, double(answer)), settings=alone),
-            lambda one: events.append("done"),
+            keep,
         )
     )
     spoken = "".join("d" if event == "done" else "s" for event in events)
@@ -80,7 +94,7 @@ def test_each_is_handed_over_before_the_next_begins(
 def test_a_failure_to_store_stops_the_batch(blueprints: list[Blueprint], stage: Stage) -> None:
     stored: list[Trajectory] = []
 
-    def store(one: Trajectory) -> None:
+    async def store(one: Trajectory) -> None:
         if len(stored) == 2:
             raise OSError("no space left")
         stored.append(one)
@@ -89,6 +103,42 @@ def test_a_failure_to_store_stops_the_batch(blueprints: list[Blueprint], stage: 
         asyncio.run(run_batch(blueprints, stage, store))
     assert caught.group_contains(OSError, match="no space left")
     assert len(stored) == 2
+
+
+def priced(stage: Stage, double: MakeDouble, budget: float) -> Stage:
+    """The stage with a teacher whose every call costs a dollar, and so much to spend."""
+    teacher = ScriptedTeacher(1.0)
+    purse = Budget(Settings(budget_batch=budget), None)
+
+    async def answer(request: ChatRequest) -> ChatReply:
+        purse.check()
+        reply = await teacher.complete(request)
+        usage = reply.usage.model_copy(update={"usd": 1.0})
+        purse.add(usage)
+        return reply.model_copy(update={"usage": usage})
+
+    settings = stage.settings.model_copy(update={"concurrency": 2})
+    return replace(stage, models=dict.fromkeys(stage.models, double(answer)), settings=settings, budget=purse)
+
+
+def test_a_budget_ends_the_batch_cleanly_with_what_it_paid_for(
+    blueprints: list[Blueprint], stage: Stage, double: MakeDouble, trajectories: list[Trajectory]
+) -> None:
+    done: list[Trajectory] = []
+    stopped = asyncio.run(run_batch(blueprints, priced(stage, double, 60.0), keeping(done)))
+    spent = sum(one.usage.usd or 0.0 for one in done)
+    assert stopped.startswith("the batch's budget of $60 ")
+    assert 0 < len(done) < len(blueprints)
+    assert all(one.outcome == "completed" for one in done)
+    assert spent <= 60.0
+    dearest = max(one.usage.calls for one in trajectories)
+    assert spent > 60.0 - 3 * dearest
+
+
+def test_a_budget_that_suffices_stops_nothing(blueprints: list[Blueprint], stage: Stage, double: MakeDouble) -> None:
+    done: list[Trajectory] = []
+    assert asyncio.run(run_batch(blueprints, priced(stage, double, 1e6), keeping(done))) == ""
+    assert len(done) == len(blueprints)
 
 
 @pytest.fixture
@@ -109,7 +159,8 @@ def test_progress_tells_counts_failures_rates_cost_and_time_left(ended: Callable
     for kind in ("", "timeout", "", "off_plan", "timeout"):
         progress.count(ended(kind))
     assert progress.line(5.0) == (
-        "5/10 conversations, failed: 1 off_plan, 2 timeout, 5 calls/s, 600 tokens/s, cost $1.25, 5 s left"
+        "5/10 conversations, kept so far: 5 of 5, failed: 1 off_plan, 2 timeout, 5 calls/s, 600 tokens/s, cost $1.25, "
+        "5 s left"
     )
     assert said == []
 
@@ -126,7 +177,7 @@ def test_progress_of_a_resumed_batch_counts_time_for_what_is_new(ended: Callable
     progress = Progress(10, 6, lambda: 0.0, said.append)
     assert said == ["6 of 10 conversations were finished before: resuming"]
     progress.count(ended())
-    assert progress.line(4.0).startswith("7/10 conversations, failed: none")
+    assert progress.line(4.0).startswith("7/10 conversations, kept so far: 1 of 1, failed: none")
     assert progress.line(4.0).endswith("12 s left")
 
 

@@ -112,12 +112,12 @@ def test_a_simulator_may_wrap_its_json_in_prose(wrapped: str, stage: Stage, doub
     assert observe(environment(stage, simulator), "get_forecast", '{"city": "Oslo"}').value == json.loads(value)
 
 
-def test_a_simulator_has_a_second_chance_with_another_seed(stage: Stage, double: MakeDouble, say: Say) -> None:
+def test_a_simulator_has_a_second_chance(stage: Stage, double: MakeDouble, say: Say) -> None:
     replies = iter(["no idea", '{"city": "Oslo", "celsius": 3, "sky": "rain"}'])
     simulator = double(lambda request: say(next(replies)))
     where = environment(stage, simulator)
     assert observe(where, "get_forecast", '{"city": "Oslo"}').ok
-    assert [request.seed for request in simulator.asked] == [5, 6]
+    assert len(simulator.asked) == 2
     assert (where.spent.calls, where.spent.usd) == (2, 1.0)
 
 
@@ -126,7 +126,7 @@ def test_a_simulator_that_never_satisfies_the_schema_fails(
     text: str, stage: Stage, double: MakeDouble, say: Say
 ) -> None:
     where = environment(stage, double(lambda request: say(text)))
-    with pytest.raises(ModelError, match="get_forecast") as caught:
+    with pytest.raises(ModelError, match="the environment wrote") as caught:
         observe(where, "get_forecast", '{"city": "Oslo"}')
     assert caught.value.kind == "malformed"
     assert where.spent.calls == 1 + stage.settings.model_repairs
@@ -159,7 +159,7 @@ def test_a_contradiction_is_told_and_repaired(stage: Stage, double: MakeDouble, 
 
 def test_a_contradiction_that_stays_fails_with_what_contradicts(stage: Stage, double: MakeDouble, say: Say) -> None:
     simulator = double(lambda request: say('{"city": "Rome", "celsius": 3, "sky": "rain"}'))
-    with pytest.raises(ModelError, match=r"get_forecast .* It says \"Rome\" in city, but the call was given 'Oslo'"):
+    with pytest.raises(ModelError, match=r"It says \"Rome\" in city, but the call was given 'Oslo'"):
         observe(environment(stage, simulator), "get_forecast", '{"city": "Oslo"}')
 
 

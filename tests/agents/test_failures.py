@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tdscaling_assets.agents.conversation import Stage
-from tdscaling_assets.errors import ModelError, SandboxError
+from tdscaling_assets.errors import EndpointDownError, ModelError, SandboxError, StorageError
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.sandbox.protocol import ExecResult
@@ -125,6 +125,37 @@ def test_a_sandbox_that_breaks_is_a_failure(blueprints: list[Blueprint], stage: 
     held = only(hold([using_code(blueprints)], replace(stage, sandbox=Broken())))
     assert held.failure is not None
     assert (held.failure.kind, held.failure.detail) == ("sandbox", "the engine is gone: start it again")
+
+
+def test_a_bug_is_a_row_that_says_where_and_the_others_complete(
+    blueprints: list[Blueprint], stage: Stage, hold: Hold, double: MakeDouble
+) -> None:
+    teacher = ScriptedTeacher(1.0)
+    unlucky = blueprints[1]
+
+    def answer(request: ChatRequest) -> Any:
+        if request.seed == (unlucky.seed + 1) % 2**31:
+            raise KeyError("lost")
+        return teacher.complete(request)
+
+    held = hold(blueprints[:3], cast(stage, "user", double(answer)))
+    assert [item.outcome for item in held] == ["completed", "failed", "completed"]
+    failure = held[1].failure
+    assert failure is not None
+    assert failure.kind == "bug"
+    assert failure.detail.startswith("KeyError: 'lost' (test_failures.py:")
+
+
+@pytest.mark.parametrize("error", [EndpointDownError("gone"), StorageError("full")])
+def test_what_is_no_conversations_fault_ends_the_batch(
+    error: Exception, blueprints: list[Blueprint], stage: Stage, hold: Hold, double: MakeDouble
+) -> None:
+    def answer(request: ChatRequest) -> ChatReply:
+        raise error
+
+    with pytest.raises(ExceptionGroup) as caught:
+        hold(blueprints[:3], cast(stage, "user", double(answer)))
+    assert caught.group_contains(type(error), match=str(error))
 
 
 def test_a_failed_conversation_keeps_what_was_said_and_spent(

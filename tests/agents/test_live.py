@@ -12,6 +12,7 @@ import pytest
 
 from tdscaling_assets.agents.batch import run_batch
 from tdscaling_assets.agents.conversation import Stage
+from tdscaling_assets.agents.conversation import converse as converse_once
 from tdscaling_assets.catalog.execute import live_servers
 from tdscaling_assets.catalog.harvest import build_catalog
 from tdscaling_assets.catalog.sources import read_sources
@@ -84,12 +85,13 @@ def converse(stage: Stage) -> Converse:
     def hold(blueprints: Sequence[Blueprint]) -> list[Trajectory]:
         ended: dict[str, Trajectory] = {}
 
+        async def keep(one: Trajectory) -> None:
+            ended[one.blueprint_id] = one
+
         async def whole() -> None:
             live = LiveServers(live_servers(read_sources(stage.settings.sources), {}), stage.settings)
             try:
-                await run_batch(
-                    blueprints, replace(stage, live=live), lambda one: ended.setdefault(one.blueprint_id, one)
-                )
+                await run_batch(blueprints, replace(stage, live=live), keep)
             finally:
                 await live.close()
 
@@ -126,9 +128,7 @@ def test_a_server_that_breaks_fails_its_conversation_alone_and_without_secrets(c
 
 
 def test_a_live_tool_without_open_servers_is_a_failure_not_a_made_up_result(stage: Stage) -> None:
-    ended: list[Trajectory] = []
-    asyncio.run(run_batch([convert(1)], stage, ended.append))
-    (held,) = ended
+    held = asyncio.run(converse_once(convert(1), stage))
     assert held.failure is not None and held.failure.kind == "tool"
     assert not any(message.role == "tool" for message in held.messages)
 

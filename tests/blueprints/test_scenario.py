@@ -75,19 +75,20 @@ def test_a_planner_that_fails_is_a_rejection(blueprints: list[Blueprint]) -> Non
 
 
 def test_counts_add_up_when_some_fail(blueprints: list[Blueprint]) -> None:
-    written, rejected = write(blueprints, Planner(GOOD, "", "rubbish", "rubbish"))
+    written, rejected = write(blueprints, Planner(GOOD, "", "rubbish", "rubbish", "rubbish"))
     assert written and rejected
     assert sorted(item.blueprint_id for item in (*written, *rejected)) == sorted(
         item.blueprint_id for item in blueprints
     )
 
 
-def test_a_second_try_is_another_sample(blueprints: list[Blueprint]) -> None:
+def test_rubbish_may_be_mended(blueprints: list[Blueprint]) -> None:
     planner = Planner("rubbish", GOOD)
     written, _ = write(blueprints[:1], planner)
     assert written[0].title == "A parcel"
     first, second = planner.requests
-    assert first.seed != second.seed
+    assert second.messages[: len(first.messages)] == first.messages
+    assert "Reply again" in str(second.messages[-1]["content"])
 
 
 def test_json_wrapped_in_prose_is_read(blueprints: list[Blueprint]) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tdscaling_assets.agents.conversation import Stage
 from tdscaling_assets.defs.trajectories import open_stage
 from tdscaling_assets.errors import ConfigError
+from tdscaling_assets.llm.roles import open_models
 from tdscaling_assets.schema import Blueprint, Tool
 from tdscaling_assets.settings import Settings
 
@@ -42,21 +44,25 @@ def offering(*tool_ids: str) -> list[Blueprint]:
     return [Blueprint.model_construct(tool_ids=tool_ids)]
 
 
+def opened(settings: Settings, blueprints: list[Blueprint]) -> Stage:
+    return open_stage(settings, TOOLS, blueprints, open_models(settings))
+
+
 def test_servers_are_only_open_where_a_blueprint_offers_a_tool_of_theirs(settings: Settings) -> None:
-    assert open_stage(settings, TOOLS, offering("search__get_page")).live is not None
-    assert open_stage(settings, TOOLS, offering("other")).live is None
+    assert opened(settings, offering("search__get_page")).live is not None
+    assert opened(settings, offering("other")).live is None
 
 
 def test_a_batch_without_live_tools_needs_no_sources_file(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, sources=tmp_path / "missing.yaml")
-    assert open_stage(settings, TOOLS, offering("other")).live is None
+    assert opened(settings, offering("other")).live is None
 
 
 def test_a_tool_that_may_no_longer_run_is_simulated(settings: Settings) -> None:
-    stage = open_stage(settings, TOOLS, offering("search__get_page", "search__find_pages"))
+    stage = opened(settings, offering("search__get_page", "search__find_pages"))
     assert {tool.name: tool.executor for tool in stage.tools.values()} == {"get_page": "mcp", "find_pages": "simulated"}
 
 
 def test_an_unknown_server_in_execute_stops_the_batch_with_a_sentence(tmp_path: Path, settings: Settings) -> None:
     with pytest.raises(ConfigError, match="names the server 'serach'"):
-        open_stage(sources(tmp_path, {"serach": True}), TOOLS, offering("search__get_page"))
+        opened(sources(tmp_path, {"serach": True}), offering("search__get_page"))

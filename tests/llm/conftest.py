@@ -1,17 +1,16 @@
-"""Endpoints on a free port of this machine: the scripted teacher's, and one that answers as told."""
+"""An endpoint on a free port of this machine that answers as told."""
 
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import uvicorn
+from endpoints import serving
 
+from tdscaling_assets.llm.misbehaviour import Misbehaviour
 from tdscaling_assets.llm.protocol import ChatRequest
-from tdscaling_assets.llm.server import teacher_app
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 
 COMPLETION = {
@@ -34,6 +33,7 @@ class Endpoint(ThreadingHTTPServer):
         self.statuses: list[int] = []
         self.completion: dict[str, object] = COMPLETION
         self.complaint = "something is wrong"
+        self.headers: dict[str, str] = {}
         self.requests: list[dict[str, object]] = []
         self.hang: threading.Event | None = None
 
@@ -55,6 +55,8 @@ class _Handler(BaseHTTPRequestHandler):
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -77,23 +79,10 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
         thread.join()
 
 
-@contextmanager
-def serving(teacher: ScriptedTeacher) -> Iterator[str]:
-    """The base URL of the teacher's endpoint."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(teacher_app(teacher), log_level="warning", ws="none", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        server.should_exit = True
-        thread.join()
-
-
 @pytest.fixture(scope="session")
-def teacher_url() -> Iterator[str]:
-    """The endpoint of an obedient teacher."""
-    with serving(ScriptedTeacher(1.0)) as url:
-        yield url
+def misbehaving() -> Callable[..., AbstractContextManager[str]]:
+    """Serves an obedient teacher that misbehaves as the keywords say."""
+    return lambda **wishes: serving(ScriptedTeacher(1.0), Misbehaviour.model_validate(wishes))
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from tdscaling_assets.errors import ConfigError, ModelError
-from tdscaling_assets.llm.client import LitellmModel, classify
+from tdscaling_assets.llm.client import LitellmAttempt, classify
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
-from tdscaling_assets.llm.roles import open_model
+from tdscaling_assets.llm.roles import Models, open_models
 from tdscaling_assets.settings import Settings
+from tdscaling_assets.storage.replies import Replies
 
 Ask = Callable[..., ChatRequest]
 
@@ -49,8 +50,8 @@ def settings_of(url: str, home: Path, **changes: Any) -> Settings:
 
 def complete(url: str, home: Path, request: ChatRequest, model: str = "openai/m", **changes: Any) -> ChatReply:
     """One reply through litellm."""
-    client = LitellmModel(model, settings_of(url, home, **changes), BACKOFF)
-    return asyncio.run(client.complete(request))
+    models = Models(settings_of(url, home, model=model, **changes), backoff=BACKOFF)
+    return asyncio.run(models["user"].complete(request))
 
 
 def failure(url: str, home: Path, request: ChatRequest, **changes: Any) -> ModelError:
@@ -160,7 +161,7 @@ def test_a_dead_endpoint_is_a_server_failure_soon(tmp_path: Path, ask: Ask, monk
 @pytest.mark.parametrize("name", ["nonsense", "nobody/nothing", "tds/student", ""])
 def test_an_unknown_model_name_is_a_config_error(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"TDS_MODEL is .*: use `teacher` or `provider/model`"):
-        open_model(name, Settings(home=tmp_path))
+        open_models(Settings(home=tmp_path, model=name))
 
 
 def test_the_price_of_a_listed_model_is_known(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
@@ -187,8 +188,73 @@ def test_a_key_that_an_endpoint_repeats_is_in_no_error(status: int, endpoint: An
 
 def test_a_key_is_in_no_file_of_the_home(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
     assert os.environ["OPENAI_API_KEY"] == "sk-secret-xyz"
-    model = open_model("openai/m", settings_of(endpoint.url, tmp_path))
-    asyncio.run(model.complete(ask()))
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert files
-    assert [path for path in files if b"sk-secret-xyz" in path.read_bytes()] == []
+    with Replies(tmp_path, "", 30) as replies:
+        models = open_models(settings_of(endpoint.url, tmp_path, model="openai/m"), replies)
+        asyncio.run(models["user"].complete(ask()))
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert files
+        assert [path for path in files if b"sk-secret-xyz" in path.read_bytes()] == []
+
+
+def test_a_key_of_the_settings_is_sent_and_shown_nowhere(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    endpoint.statuses, endpoint.complaint = [401], "Incorrect API key provided: {authorization}"
+    settings = settings_of(endpoint.url, tmp_path, model="openai/m", model_key="own-key-123456", model_attempts=1)
+    with pytest.raises(ModelError) as caught:
+        asyncio.run(Models(settings)["user"].complete(ask()))
+    assert "Bearer ***" in caught.value.detail
+    assert "own-key-123456" not in repr(settings) + settings.model_dump_json() + str(settings.model_options("user"))
+
+
+def test_each_role_has_its_own_model_endpoint_key_and_parameters(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    settings = Settings(
+        home=tmp_path,
+        model="openai/m",
+        model_base_url="http://127.0.0.1:1/v1",
+        model_parameters={"top_p": 0.5, "stop": "END"},
+        model_judge="openai/judge",
+        model_judge_base_url=endpoint.url,
+        model_judge_parameters={"top_p": 0.9},
+    )
+    asyncio.run(Models(settings)["judge"].complete(ask()))
+    (sent,) = endpoint.requests
+    assert (sent["model"], sent["top_p"], sent["stop"]) == ("judge", 0.9, "END")
+    assert settings.model_options("user").base_url == "http://127.0.0.1:1/v1"
+    assert Settings(model_base_url="x", model_user_base_url="provider").model_options("user").base_url == ""
+
+
+def test_a_price_of_the_settings_comes_before_litellms_list(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    prices = {"openai/gpt-4o": (1.0, 2.0), "openai/m": (1_000_000.0, 0.0)}
+    assert complete(endpoint.url, tmp_path, ask(), model="openai/gpt-4o", prices=prices).usage.usd == 11e-6
+    assert complete(endpoint.url, tmp_path, ask(), prices=prices).usage.usd == 3.0
+
+
+def test_a_budget_needs_a_price(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the price of openai/m is not known: set TDS_PRICES"):
+        open_models(Settings(home=tmp_path, model="openai/m", budget_batch=1.0))
+
+
+def test_an_empty_reply_is_asked_for_again(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    message = {"role": "assistant", "content": " "}
+    empty = {**endpoint.completion, "choices": [{"index": 0, "message": message, "finish_reason": "length"}]}
+    endpoint.completion = empty
+    error = failure(endpoint.url, tmp_path, ask(), model_attempts=3)
+    assert (error.kind, error.detail) == ("malformed", "the reply is empty (finish_reason length)")
+    assert len(endpoint.requests) == 3
+
+
+def test_limits_that_the_endpoint_tells_are_passed_on(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    endpoint.headers = {"x-ratelimit-remaining-requests": "7", "X-Other": "1"}
+    attempt = LitellmAttempt(settings_of(endpoint.url, tmp_path, model="openai/m").model_options("user"), Settings())
+    answer = asyncio.run(attempt.attempt(ask()))
+    assert answer.headers == {"x-ratelimit-remaining-requests": "7"}
+    endpoint.statuses, endpoint.headers = [429], {"Retry-After": "9"}
+    with pytest.raises(ModelError) as caught:
+        asyncio.run(attempt.attempt(ask()))
+    assert caught.value.headers == {"retry-after": "9"}
+
+
+def test_retry_after_is_honoured(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    endpoint.statuses, endpoint.headers = [429], {"Retry-After": "0.4"}
+    started = time.monotonic()
+    assert complete(endpoint.url, tmp_path, ask()).content == "hello"
+    assert time.monotonic() - started >= 0.4

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tdscaling_assets.llm.client import LitellmModel
 from tdscaling_assets.llm.protocol import ChatRequest
+from tdscaling_assets.llm.roles import open_models
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.prompts import with_guidance
 from tdscaling_assets.settings import Settings
@@ -78,7 +78,7 @@ def test_it_says_over_http_what_it_says_in_process(
     teacher_url: str, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    client = LitellmModel("openai/teacher", Settings(home=tmp_path, model_base_url=teacher_url))
+    client = open_models(Settings(home=tmp_path, model="openai/teacher", model_base_url=teacher_url))["assistant"]
     history = (
         SYSTEM,
         {"role": "user", "content": "Grüße"},

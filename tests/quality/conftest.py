@@ -72,7 +72,11 @@ async def _hold(drawn: dict[Operator, Blueprint], library: Library, settings: Se
     written, _ = await write_scenarios(list(drawn.values()), teacher, settings)
     stage = Stage(dict.fromkeys(SPEAKERS, teacher), library.tools, library.services, sandbox, settings)
     ended: dict[str, Trajectory] = {}
-    await run_batch(written, stage, lambda one: ended.setdefault(one.blueprint_id, one))
+
+    async def keep(one: Trajectory) -> None:
+        ended[one.blueprint_id] = one
+
+    await run_batch(written, stage, keep)
     return {
         operator: Case(ended[blueprint.blueprint_id], blueprint, library.tools)
         for operator, blueprint in zip(drawn, written, strict=True)

@@ -198,7 +198,7 @@ def test_a_verdict_that_cannot_be_read_is_unscored_and_keeps(text: str, sound: S
     result = funnel([sound["guard"]], settings, judge=Judge(text), judge_threshold=1.0)
     verdict = last_verdict(result, sound["guard"])
     assert (verdict.rule, verdict.keep, verdict.score) == ("judge", True, None)
-    assert verdict.reason.startswith("unscored: the judge wrote ")
+    assert verdict.reason.startswith(f"unscored: model call failed (malformed): the judge wrote {text!r}")
     assert len(result.kept) == 1
 
 

@@ -102,6 +102,9 @@ def samples() -> dict[str, list[Record]]:
         "business_clusters": [_cluster(1, (edge,)), _cluster(2, ())],
         "evolution_plan": [_plan()],
         "blueprints": [_blueprint(), _bare_blueprint()],
+        "pending_blueprints": [
+            schema.PendingBlueprint(blueprint_id="bp_9", round="r01", batch="r01-b01", reason="the budget is spent")
+        ],
         "rejected_blueprints": [
             schema.RejectedBlueprint(
                 blueprint_id="p9", round="r01", batch=BATCH, cluster_id="c1", reason="cycle", detail="s1 → s2 → s1"

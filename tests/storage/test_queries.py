@@ -31,6 +31,7 @@ def fill(lake: Lake, samples: dict[str, list[Record]]) -> None:
                 if isinstance(record, Blueprint)
             ],
             "rejected_blueprints": [r.model_copy(update={"batch": batch}) for r in samples["rejected_blueprints"]],
+            "pending_blueprints": [r.model_copy(update={"batch": batch}) for r in samples["pending_blueprints"]],
             "raw_trajectories": raw,
             "filtered_trajectories": raw[:1],
             "diversity_report": [
@@ -63,6 +64,7 @@ def test_batch_counts_count_a_trajectory_with_two_rejections_once(filled: Lake) 
     assert queries.batch_counts(filled, "r02-b01") == {
         "blueprints": 2,
         "rejected_blueprints": 1,
+        "pending_blueprints": 1,
         "raw_trajectories": 2,
         "rejected_trajectories": 1,
         "filtered_trajectories": 1,

@@ -39,6 +39,7 @@ def test_tables_are_in_data_flow_order() -> None:
         "evolution_plan",
         "blueprints",
         "rejected_blueprints",
+        "pending_blueprints",
         "raw_trajectories",
         "verdicts",
         "filtered_trajectories",

@@ -1,0 +1,58 @@
+"""What may be spent, against what has been: said before a call, not after it."""
+
+import math
+from typing import Literal
+
+from tdscaling_assets.errors import BudgetReachedError
+from tdscaling_assets.llm.protocol import ReplyStore
+from tdscaling_assets.schema import Usage
+from tdscaling_assets.settings import Settings
+
+Period = Literal["batch", "night"]
+
+
+class Budget:
+    """USD left of the batch's and the night's limit; without a limit, or for free, there is always something left."""
+
+    def __init__(self, settings: Settings, store: ReplyStore | None) -> None:
+        self._limits: dict[Period, float] = {
+            "batch": settings.budget_batch or math.inf,
+            "night": settings.budget_night or math.inf,
+        }
+        self._before: dict[Period, float] = {
+            "batch": store.spent_on_batch() if store else 0.0,
+            "night": store.spent_this_night() if store else 0.0,
+        }
+        self.spent = 0.0
+
+    def add(self, usage: Usage) -> None:
+        """A call has cost so much."""
+        self.spent += usage.usd or 0.0
+
+    def check(self) -> None:
+        """Raises BudgetReachedError when nothing is left."""
+        reason = self.exhausted(self._tighter())
+        if reason:
+            raise BudgetReachedError(reason)
+
+    def exhausted(self, period: Period) -> str:
+        """Why nothing more may be spent in this period, "" if something may."""
+        return self._sentence(period, "is spent") if self._left(period) <= 0 else ""
+
+    def shortage(self, usd: float) -> str:
+        """Why so much more cannot be spent, "" if it can."""
+        period = self._tighter()
+        return self._sentence(period, "pays for no further conversation") if self._left(period) < usd else ""
+
+    def _tighter(self) -> Period:
+        return min(self._limits, key=self._left)
+
+    def _left(self, period: Period) -> float:
+        return self._limits[period] - self._before[period] - self.spent
+
+    def _sentence(self, period: Period, what: str) -> str:
+        spent = self._before[period] + self.spent
+        return (
+            f"the {period}'s budget of ${self._limits[period]:g} {what} (${spent:.4f} spent): "
+            f"raise TDS_BUDGET_{period.upper()} and run the batch again to go on"
+        )

@@ -1,0 +1,84 @@
+"""A `ChatModel` that loses nothing and pays for nothing twice: kept replies, budget, limits, tries with back-off."""
+
+import asyncio
+import random
+
+from pydantic import ValidationError
+
+from tdscaling_assets.errors import ModelError
+from tdscaling_assets.llm.budget import Budget
+from tdscaling_assets.llm.clock import off_the_clock
+from tdscaling_assets.llm.endpoint import Endpoint
+from tdscaling_assets.llm.protocol import Attempt, ChatReply, ChatRequest, ReplyStore
+from tdscaling_assets.llm.rates import retry_after
+from tdscaling_assets.schema import canonical_json, digest
+from tdscaling_assets.settings import ModelOptions, Settings
+
+BACKOFF_SECONDS = 0.5
+BACKOFF_CEILING = 30.0
+_CHARACTERS_PER_TOKEN = 4
+
+
+class PatientModel:
+    """The model of `options`, called through `attempt`. Without a store, nothing is kept."""
+
+    def __init__(
+        self,
+        options: ModelOptions,
+        settings: Settings,
+        attempt: Attempt,
+        endpoint: Endpoint,
+        budget: Budget,
+        store: ReplyStore | None,
+        backoff: float = BACKOFF_SECONDS,
+    ) -> None:
+        """`backoff` is in seconds."""
+        self.name = options.model
+        self._identity = canonical_json([options.model_dump(mode="json"), settings.model_tools])
+        self._settings = settings
+        self._attempt = attempt
+        self._endpoint = endpoint
+        self._budget = budget
+        self._store = store
+        self._backoff = backoff
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """The kept reply, else a new one, which is kept before it is returned.
+
+        Raises ModelError when the last try failed or the failure will not pass, EndpointDownError and
+        BudgetReachedError when no call can be made any more.
+        """
+        asked = request.model_dump_json()
+        key = digest(self._identity, asked)
+        kept = self._kept(key)
+        if kept is not None:
+            return kept
+        reply = await self._ask(request, len(asked) / _CHARACTERS_PER_TOKEN)
+        self._budget.add(reply.usage)
+        if self._store is not None:
+            self._store.put(key, request.role, reply.model_dump_json(), reply.usage)
+        return reply
+
+    async def _ask(self, request: ChatRequest, tokens: float) -> ChatReply:
+        """Tries until one is answered; those that failed while the endpoint was down do not count."""
+        jitter = random.Random(request.seed)
+        tries = 0
+        while True:
+            self._budget.check()
+            try:
+                return (await self._endpoint.call(self._attempt, request, tokens)).reply
+            except ModelError as error:
+                tries += not self._endpoint.circuit.is_open
+                if not error.retryable or tries >= self._settings.model_attempts:
+                    raise
+                asked = min(retry_after(error.headers) or 0.0, self._settings.model_patience)
+                grown = min(BACKOFF_CEILING, self._backoff * 2**tries)
+                with off_the_clock():
+                    await asyncio.sleep(max(asked, grown * jitter.uniform(0.5, 1.0)) + asked * jitter.uniform(0, 0.1))
+
+    def _kept(self, key: str) -> ChatReply | None:
+        text = self._store.get(key) if self._store is not None else None
+        try:
+            return ChatReply.model_validate_json(text) if text is not None else None
+        except ValidationError:  # kept by another version: asked again
+            return None

@@ -1,0 +1,82 @@
+"""A budget ends a batch cleanly: the rest is pending, adds up, and is finished by the next run that may spend."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tdscaling_assets.commands.estimate import estimate_batch
+from tdscaling_assets.defs import run
+from tdscaling_assets.defs.automation import nightly_synthesis
+from tdscaling_assets.settings import load_settings
+from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.queries import batch_counts
+
+Open = Callable[[Path], dg.DagsterInstance]
+
+BATCH = "r01-b03"
+SIZE = 24
+
+
+@pytest.fixture
+def counts(young_copy: Path) -> Callable[[], dict[str, int]]:
+    def count() -> dict[str, int]:
+        with Lake.open(load_settings(home=young_copy), read_only=True) as lake:
+            return batch_counts(lake, BATCH)
+
+    return count
+
+
+@pytest.fixture
+def paid_model(teacher_url: str, young_copy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """The teacher over HTTP, at a dollar for a thousand tokens."""
+    for name, value in {
+        "HOME": str(young_copy),
+        "MODEL": "openai/teacher",
+        "MODEL_BASE_URL": teacher_url,
+        "MODEL_KEY": "sk-test-1234567",
+        "PRICES": '{"openai/teacher": [1000, 1000]}',
+        "BUDGET_BATCH": "22",
+        "CONCURRENCY": "4",
+    }.items():
+        monkeypatch.setenv(f"TDS_{name}", value)
+    yield monkeypatch
+
+
+def next_batch(home: Path, open_instance: Open) -> str:
+    return run.run_next_batch(open_instance(home), load_settings(), {"home": str(home), "batch_size": SIZE})
+
+
+def test_the_rest_is_pending_and_is_finished_when_the_budget_is_raised(
+    young_copy: Path, open_instance: Open, counts: Callable[[], dict[str, int]], paid_model: pytest.MonkeyPatch
+) -> None:
+    assert next_batch(young_copy, open_instance) == BATCH
+    first = counts()
+    assert first["pending_blueprints"] > 0 and first["raw_trajectories"] > 0
+    assert first["blueprints"] == SIZE == first["raw_trajectories"] + first["pending_blueprints"]
+    paid_model.setenv("TDS_BUDGET_BATCH", "10000")
+    _, waiting, _ = estimate_batch(open_instance(young_copy), load_settings(), new_round=False)
+    assert waiting == first["pending_blueprints"]
+    assert next_batch(young_copy, open_instance) == BATCH
+    assert (counts()["raw_trajectories"], counts()["pending_blueprints"]) == (SIZE, 0)
+    assert list((young_copy / "spool").iterdir()) == []
+
+
+def test_a_batch_whose_budget_is_spent_does_not_hold_up_the_next(
+    young_copy: Path, open_instance: Open, paid_model: pytest.MonkeyPatch
+) -> None:
+    next_batch(young_copy, open_instance)
+    paid_model.setenv("TDS_BUDGET_BATCH", "0.01")
+    outcome = nightly_synthesis(dg.build_schedule_context(instance=open_instance(young_copy)))
+    assert isinstance(outcome, dg.RunRequest)
+    assert outcome.partition_key == "r01-b04"
+
+
+def test_a_spent_night_skips_and_says_so(young_copy: Path, open_instance: Open, paid_model: pytest.MonkeyPatch) -> None:
+    next_batch(young_copy, open_instance)
+    paid_model.setenv("TDS_BUDGET_BATCH", "0")
+    paid_model.setenv("TDS_BUDGET_NIGHT", "1")
+    outcome = nightly_synthesis(dg.build_schedule_context(instance=open_instance(young_copy)))
+    assert isinstance(outcome, dg.SkipReason)
+    assert str(outcome.skip_message).startswith(f"Batch {BATCH} waits for the next night: the night's budget of $1 is")
