@@ -20,7 +20,7 @@ from tdscaling_assets.agents.batch import run_batch
 from tdscaling_assets.agents.consistency import collect_known, find_contradiction, read_exchanges, stated_facts
 from tdscaling_assets.agents.conversation import Stage
 from tdscaling_assets.llm.teacher import ScriptedTeacher
-from tdscaling_assets.schema import CODE_TOOL, JsonObject, Message, Tool, ToolCall, Trajectory
+from tdscaling_assets.schema import CODE_TOOLS, JsonObject, Message, Tool, ToolCall, Trajectory
 
 BATCH = 300
 
@@ -48,7 +48,7 @@ def main() -> None:
 
 def runs_no_code(tool_ids: Sequence[str]) -> bool:
     """Whether the conversation needs no sandbox."""
-    return CODE_TOOL not in tool_ids and not any("query" in name or "tests" in name for name in tool_ids)
+    return CODE_TOOLS.isdisjoint(tool_ids) and not any("query" in name or "tests" in name for name in tool_ids)
 
 
 def show(

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tdscaling_assets.entities import Act, is_told, own_keys, parse_act
 from tdscaling_assets.evidence import Catalog, Offer, can_cross, can_flow, describe, is_telling, make_offer, weigh
 from tdscaling_assets.flows import Input, Output, find_inputs, find_outputs
-from tdscaling_assets.schema import CODE_TOOL, Tool, ToolEdge
+from tdscaling_assets.schema import CODE_TOOLS, Tool, ToolEdge
 from tdscaling_assets.vocabulary import FIND
 
 PRODUCERS_PER_PARAMETER = 6  # best producers of the same server that one parameter keeps
@@ -43,8 +43,8 @@ class Index(NamedTuple):
 
 
 def build_graph(tools: Sequence[Tool]) -> list[ToolEdge]:
-    """Edges by consumer, parameter and falling weight, independent of the tools' order; the code tool has none."""
-    ordered = sorted((tool for tool in tools if tool.tool_id != CODE_TOOL), key=lambda tool: tool.tool_id)
+    """Edges by consumer, parameter and falling weight, independent of the tools' order; the code tools have none."""
+    ordered = sorted((tool for tool in tools if tool.tool_id not in CODE_TOOLS), key=lambda tool: tool.tool_id)
     acts = {tool.tool_id: parse_act(tool) for tool in ordered}
     inputs = find_inputs(ordered, acts)
     outputs = find_outputs(ordered, acts, inputs)

@@ -37,6 +37,16 @@ PROMISED_LABEL: dict[Operator, Label] = {
 """The label that each operator brings into a conversation."""
 
 CODE_TOOL = "run_python"
+CODE_SERVER = "code"
+CODE_TOOLS = frozenset(
+    {
+        CODE_TOOL,
+        *(f"{CODE_SERVER}__{name}" for name in ("write_file", "read_file", "list_files")),
+        *(f"{CODE_SERVER}__{name}" for name in ("run_shell", "run_tests", "query_sqlite")),
+    }
+)
+"""Ids of the tools that run in the sandbox, over one workspace per conversation. They are in every catalog, and in no
+graph and no cluster."""
 
 
 class Record(BaseModel):

@@ -124,6 +124,11 @@ class Settings(BaseSettings):
     sandbox_seconds: float = Field(10.0, gt=0, description="Wall-clock and CPU limit of one execution.")
     sandbox_memory_mb: int = Field(512, gt=0, description="Memory limit of one execution, in MiB.")
     sandbox_processes: int = Field(32, gt=0, description="Process limit of one execution.")
+    sandbox_at_once: int = Field(
+        default_factory=lambda: max(2, min(8, 2 * (os.cpu_count() or 1))),
+        ge=2,
+        description="Most sandboxes at a time, of conversations and single programs together; others wait.",
+    )
     sandbox_output_bytes: int = Field(16_384, gt=0, description="Bytes kept of stdout and of stderr, each.")
 
     # live tools

@@ -158,8 +158,11 @@ async def converse(blueprint: Blueprint, stage: Stage) -> Trajectory:
     conversation = open_conversation(blueprint, stage)
     failure: Failure | None = None
     try:
-        async with time_limit(stage.settings.conversation_timeout):
-            await conversation.run()
+        try:
+            async with time_limit(stage.settings.conversation_timeout):
+                await conversation.run()
+        finally:
+            await conversation.environment.close()
     except RoleError as error_:
         failure = Failure(kind=error_.kind, detail=str(error_))
     except OffPlanError as error_:

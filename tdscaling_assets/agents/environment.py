@@ -23,7 +23,8 @@ from tdscaling_assets.llm.structured import ask_json
 from tdscaling_assets.observed import Known
 from tdscaling_assets.prompts import as_data, render, with_guidance
 from tdscaling_assets.remote.live import LiveServers
-from tdscaling_assets.sandbox.protocol import ExecResult, Sandbox
+from tdscaling_assets.sandbox.protocol import Sandbox, Session
+from tdscaling_assets.sandbox.tools import use_tool
 from tdscaling_assets.schema import JsonObject, Message, Record, Tool, ToolCall, Usage, parse_object
 from tdscaling_assets.services.world import Errand, World
 from tdscaling_assets.settings import Settings
@@ -64,6 +65,7 @@ class Environment:
         self._offered = offered
         self._world = world
         self._sandbox = sandbox
+        self._session: Session | None = None
         self._simulator = simulator
         self._settings = settings
         self._seed = seed
@@ -94,21 +96,33 @@ class Environment:
         self, tool: Tool, call: ToolCall, arguments: JsonObject, history: Sequence[Message]
     ) -> Observation:
         if tool.executor == "sandbox":
-            result = await self._run(call, str(arguments["code"]))
+            result = await use_tool(self._workspace(call), tool.name, arguments)
             return Observation(ok=result.exit_code == 0, value=result.observation())
         if tool.executor == "mcp":
             return await self._call_live(tool, arguments)
         if tool.executor == "builtin":
             answer = self._world.start(tool.server, tool.name, arguments)
             if isinstance(answer, Errand):
-                answer = self._world.finish(answer, (await self._run(call, answer.code)).last_words())
+                printed = (await self._open_sandbox(call).run_python(answer.code)).last_words()
+                answer = self._world.finish(answer, printed)
             return Observation(ok=answer.ok, value=answer.value)
         return await self._simulate(tool, arguments, history)
 
-    async def _run(self, call: ToolCall, code: str) -> ExecResult:
+    async def close(self) -> None:
+        """Forget the workspace of the conversation."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _workspace(self, call: ToolCall) -> Session:
+        """The session that all calls of code tools share; the services' own programs run apart from it."""
+        if self._session is None:
+            self._session = self._open_sandbox(call).open(f"conversation {self._seed}")
+        return self._session
+
+    def _open_sandbox(self, call: ToolCall) -> Sandbox:
         if self._sandbox is None:
             raise SandboxError(f"{call.name} was called, but no sandbox is open: offer code only with a sandbox")
-        return await self._sandbox.run_python(code)
+        return self._sandbox
 
     async def _call_live(self, tool: Tool, arguments: JsonObject) -> Observation:
         if self._live is None:

@@ -6,8 +6,8 @@ each description names a word of its own server's name that the other lacks. A d
 share (`Description not available`) says nothing. Candidates come from blocks (names,
 names less one word, descriptions), each sorted and compared within a window, never all pairs. The canonical tool is
 the one that runs, else that has an output schema, else that has more parameters, else whose id comes first; copies link
-to canonical tools only, never in chains. Words, weights and thresholds are our own definitions: docs/sources.md says
-what was measured.
+to canonical tools only, never in chains. The tools of our own sandbox are compared with none. Words, weights and
+thresholds are our own definitions: docs/sources.md says what was measured.
 """
 
 from collections import defaultdict
@@ -39,7 +39,7 @@ class Profile(NamedTuple):
 
 def link_copies(tools: Sequence[Tool]) -> list[Tool]:
     """The tools, in order, each linked to its canonical tool; absent tools keep the link they had."""
-    present = sorted((tool for tool in tools if tool.present), key=_rank)
+    present = sorted((tool for tool in tools if tool.present and tool.executor != "sandbox"), key=_rank)
     canonical: dict[str, str] = {}
     first: dict[str, str] = {}
     for tool in present:

@@ -30,8 +30,19 @@ from tdscaling_assets.catalog.sources import (
 from tdscaling_assets.catalog.state import State, VersionKey
 from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.remote.config import McpServer, RefusedServer
-from tdscaling_assets.sandbox.protocol import ExecResult
-from tdscaling_assets.schema import CODE_TOOL, JsonObject, Record, RejectedTool, Tool, ToolSource, ToolVersion, digest
+from tdscaling_assets.sandbox.protocol import observation_schema
+from tdscaling_assets.sandbox.tools import TOOLS, CodeTool
+from tdscaling_assets.schema import (
+    CODE_SERVER,
+    CODE_TOOL,
+    JsonObject,
+    Record,
+    RejectedTool,
+    Tool,
+    ToolSource,
+    ToolVersion,
+    digest,
+)
 from tdscaling_assets.services.server import build_server
 from tdscaling_assets.services.spec import ServiceSpec, load_services
 from tdscaling_assets.settings import Settings, environment
@@ -82,7 +93,7 @@ def build_catalog(settings: Settings, state: State = EMPTY, seen_at: str = "") -
 
 
 async def harvest(settings: Settings, state: State = EMPTY, seen_at: str = "") -> Catalog:
-    """All tools of all sources and the code tool, given what the last harvest left; `seen_at` is now, in ISO 8601.
+    """All tools of all sources and the code tools, given what the last harvest left; `seen_at` is now, in ISO 8601.
 
     A server that fails is one rejected entry, its last known tools stay, and the rest goes on. Raises ConfigError for
     a wrong sources file.
@@ -95,14 +106,16 @@ async def harvest(settings: Settings, state: State = EMPTY, seen_at: str = "") -
     ]
     ledger = Ledger(state)
     read = tuple(_take(ledger, listing, state) for listing in listings)
-    ledger.add_own(code_tool())
+    own = code_tools()
+    for tool in own:
+        ledger.add_own(tool)
     ledger.settle()
     tools = choose_executors(sorted(ledger.tools.values(), key=lambda tool: tool.tool_id), sources)
     if tools != [*state.tools.values()]:
         tools = link_copies(assign_domains(tools))
     ledger.tools = {tool.tool_id: tool for tool in tools}
     return Catalog(
-        entries=sum(source.entries for source in read) + 1,
+        entries=sum(source.entries for source in read) + len(own),
         tools=tuple(tools),
         rejected=tuple(ledger.rejected),
         sources=read,
@@ -139,32 +152,28 @@ def _take(ledger: Ledger, listing: Listing, state: State) -> ToolSource:
     )
 
 
-def code_tool() -> Tool:
-    """The sandboxed code tool, which belongs to every catalog."""
-    description = "Run a Python 3 program in a sandbox without network and return what it printed."
-    inputs = {
-        "type": "object",
-        "properties": {"code": {"type": "string", "description": "The program. Print what you want to see."}},
-        "required": ["code"],
-        "additionalProperties": False,
-    }
-    outputs = ExecResult.model_json_schema()
-    return Tool.model_validate(
-        {
-            "tool_id": CODE_TOOL,
-            "server": "sandbox",
-            "name": CODE_TOOL,
-            "title": "Run Python",
-            "description": description,
-            "input_schema": inputs,
-            "output_schema": outputs,
-            "read_only": True,
-            "destructive": False,
-            "domain": "computing",
-            "source": "sandbox",
-            "executor": "sandbox",
-            "content_hash": digest(CODE_TOOL, description, inputs, outputs, {"readOnlyHint": True}),
-        }
+def code_tools() -> list[Tool]:
+    """The tools that run in the sandbox, which belong to every catalog."""
+    return [_code_tool(tool) for tool in TOOLS]
+
+
+def _code_tool(tool: CodeTool) -> Tool:
+    tool_id = tool.name if tool.name == CODE_TOOL else f"{CODE_SERVER}__{tool.name}"
+    inputs, outputs = tool.input_schema(), observation_schema()
+    return Tool(
+        tool_id=tool_id,
+        server=CODE_SERVER,
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=inputs,
+        output_schema=outputs,
+        read_only=tool.read_only,
+        destructive=False,
+        domain="computing",
+        source="sandbox",
+        executor="sandbox",
+        content_hash=digest(tool_id, tool.description, inputs, outputs, {"readOnlyHint": tool.read_only}),
     )
 
 

@@ -12,7 +12,7 @@ from tdscaling_assets.clusters.candidates import Members, build_candidates
 from tdscaling_assets.clusters.coverage import COVER, Chosen, Membership, maximum_coverage
 from tdscaling_assets.clusters.ties import usable_edges
 from tdscaling_assets.clusters.wording import most_common, name_clusters, phrase_of, purpose_of
-from tdscaling_assets.schema import CODE_TOOL, BusinessCluster, Tool, ToolEdge, digest
+from tdscaling_assets.schema import CODE_TOOLS, BusinessCluster, Tool, ToolEdge, digest
 
 LITTLE = 0.01
 """Share of the reachable coverage that counts as little: past `little_left` all further clusters add less."""
@@ -58,7 +58,7 @@ def choose_clusters(
     `gain` and `coverage` count an element up to `cover` times; `covered_tools` and `covered_edges` count it once. A
     tool in a component of fewer than 3 tools is in no cluster.
     """
-    by_id = {tool.tool_id: tool for tool in tools if tool.tool_id != CODE_TOOL}
+    by_id = {tool.tool_id: tool for tool in tools if tool.tool_id not in CODE_TOOLS}
     usable = usable_edges(by_id, edges)
     pool = build_pool(build_candidates(by_id, usable), usable)
     order = maximum_coverage(pool.membership, len(pool.candidates), cover)

@@ -19,7 +19,7 @@ from tdscaling_assets.quality.funnel import passes_rules
 from tdscaling_assets.quality.rules import Case
 from tdscaling_assets.remote.live import LiveServers
 from tdscaling_assets.sandbox.select import open_sandbox
-from tdscaling_assets.schema import CODE_TOOL, Blueprint, PendingBlueprint, Tool, Trajectory, digest
+from tdscaling_assets.schema import CODE_TOOLS, Blueprint, PendingBlueprint, Tool, Trajectory, digest
 from tdscaling_assets.services.spec import load_services, runs_program
 from tdscaling_assets.settings import Settings, environment
 from tdscaling_assets.storage.lake import Lake
@@ -115,7 +115,7 @@ def open_stage(settings: Settings, tools: Sequence[Tool], blueprints: Sequence[B
     programs = {
         tool.tool_id for tool in tools if tool.executor == "builtin" and runs_program(services[tool.server], tool.name)
     }
-    needs_sandbox = CODE_TOOL in offered or not programs.isdisjoint(offered)
+    needs_sandbox = not (programs | CODE_TOOLS).isdisjoint(offered)
     return Stage(
         models=models,
         tools={tool.tool_id: tool for tool in tools},

@@ -17,7 +17,7 @@ from tdscaling_assets.measures import is_read_only, leaves, observation_failed
 from tdscaling_assets.paths import value_at
 from tdscaling_assets.prompts import LEAK_MARKERS
 from tdscaling_assets.schema import (
-    CODE_TOOL,
+    CODE_TOOLS,
     Blueprint,
     Message,
     Step,
@@ -126,7 +126,7 @@ def arguments_grounded(case: Case) -> str | None:
     known = ""
     for message in case.trajectory.messages:
         for call in message.tool_calls:
-            if call.name == CODE_TOOL:
+            if call.name in CODE_TOOLS:
                 continue
             allowed = canonical_json(case.tools[call.name].input_schema)
             for value in leaves(parse_object(call.arguments)):

@@ -1,178 +1,133 @@
-"""Python programs in, results out, each in fresh Linux namespaces made by bubblewrap: no daemon, no image.
+"""Commands in, results out, in Linux namespaces made by bubblewrap: no daemon, no image.
 
-Covered, with a test each: no network; no host files but the interpreter and the system's shared libraries, all
-read-only; no host environment, processes or host paths; user `nobody` without capabilities and without further
-user namespaces; limits on wall clock, CPU, memory (of a process by the kernel, of all together by a look every
-50 ms), processes, open files, file size, workspace and output; nothing outlives the call.
+Covered, with a test each: no network; no host files but the interpreter, a few packages and tools and the system's
+shared libraries, all read-only; no host environment, processes or host paths; no /proc; user `nobody` without
+capabilities, without new privileges and without further user namespaces; a seccomp profile; limits on wall clock, CPU
+(of each process), memory (of a process by the kernel, of all together by a look every 50 ms), processes, open files,
+file size, workspace, number of files (by a look every 50 ms) and output; nothing outlives the call but files of the
+workspace, and nothing the workspace.
 
-Not covered: there is no seccomp filter, so the kernel's system calls are the attack surface; the number of empty
-files in the workspace is free; what lies under /usr/lib can be read. Only the standard library is there. What a
-program prints about itself (addresses, times) stays as printed.
+Not covered: flaws in the system calls that the profile allows; memory and files may pass their limit for the time
+between two looks; CPU use of all processes together is bounded only by the wall clock; before Linux 5.14 the process
+limit counts all sandboxes together; what lies under /usr/lib can be read; how full or busy the machine is can be
+measured. What a program prints about itself (addresses, times, process ids) stays as printed.
 """
 
-import asyncio
 import json
 import os
 import platform
+import select
 import signal
 import subprocess
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from tdscaling_assets.errors import SandboxError
-from tdscaling_assets.sandbox.namespaces import bwrap_candidates, bwrap_command, program_arguments
-from tdscaling_assets.sandbox.program import Capture, Limits, outcome, oversized, program_bytes
-from tdscaling_assets.sandbox.protocol import ExecResult
+from tdscaling_assets.sandbox.box import Box
+from tdscaling_assets.sandbox.namespaces import bwrap_candidates, bwrap_command, first_arguments
+from tdscaling_assets.sandbox.program import Limits
+from tdscaling_assets.sandbox.seccomp import filter_program
+from tdscaling_assets.sandbox.session import PooledSandbox
 
-_WATCH_SECONDS = 0.05
+_CHUNK = 1 << 20
+_END_SECONDS = 10
 
 
-class BubblewrapSandbox:
-    """Keeps nothing between calls. Raises SandboxError when bubblewrap or what it needs is missing or refused."""
+class BubblewrapSandbox(PooledSandbox):
+    """Raises SandboxError when bubblewrap or what it needs is missing or refused."""
 
     def __init__(self, limits: Limits, executable: str | None = None) -> None:
         chosen = executable or next(iter(bwrap_candidates()), None)
         if chosen is None:
             raise SandboxError("there is no bubblewrap on this machine: install the package `bubblewrap`")
-        self._limits = limits
-        self._command = bwrap_command(chosen, limits)
-        self._name = f"{_version(chosen)}, python {platform.python_version()}"
-
-    @property
-    def name(self) -> str:
-        """Versions of bubblewrap and of the interpreter inside."""
-        return self._name
-
-    async def run_python(self, code: str) -> ExecResult:
-        """Run a Python program with no network and no host files."""
-        program = program_bytes(code)
-        if refused := oversized(program):
-            return refused
-        return await self._run(program)
-
-    async def close(self) -> None:
-        """Nothing is kept."""
-
-    async def _run(self, program: bytes) -> ExecResult:
-        limits = self._limits
-        stdout, stderr = Capture(limits.output_bytes), Capture(limits.output_bytes)
-        run = await _start(self._command, program, limits)
-        timed_out = False
-        try:
-            async with asyncio.timeout(limits.seconds):
-                await run.finish(stdout, stderr, limits.memory_mb << 20)
-        except TimeoutError:
-            timed_out = True
-        finally:
-            await run.end()
-        if run.status is None and not run.killed:
-            raise SandboxError(f"bubblewrap did not start the program: {stderr.text().strip() or 'it said nothing'}")
-        return outcome(run.status or 0, stdout, stderr, killed=run.killed, timed_out=timed_out)
+        start = partial(_start, bwrap_command(chosen, limits), limits)
+        super().__init__(f"{_version(chosen)}, python {platform.python_version()}", start, limits.at_once)
 
 
-class _Run:
-    """One running sandbox. Its first process takes all others with it when it ends, and bubblewrap ends after it."""
+class _Pipes:
+    """The way to a sandbox by the pipes of the bubblewrap process, which dies with the thread that started it.
 
-    def __init__(self, process: asyncio.subprocess.Process, reports: asyncio.StreamReader) -> None:
-        self.status: int | None = None
-        self.killed = False
+    The first process inside takes all others with it when it ends, and bubblewrap ends after it.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], reports: int) -> None:
+        assert process.stdin and process.stdout
         self._process = process
-        self._reports = reports
+        self._orders = process.stdin
+        self._answers = process.stdout.fileno()
+        self._poll = select.poll()
+        self._poll.register(self._answers, select.POLLIN)
         self._first: int | None = None
+        self._first_pid = 0
+        with os.fdopen(reports) as lines:
+            if line := lines.readline():
+                self._first_pid = json.loads(line)["child-pid"]
+                with suppress(ProcessLookupError):
+                    self._first = os.pidfd_open(self._first_pid)
 
-    async def finish(self, stdout: Capture, stderr: Capture, memory_bytes: int) -> None:
-        """Read everything until the end, and kill the program when it uses too much memory or writes too much."""
-        await asyncio.gather(
-            self._watch(memory_bytes),
-            self._pump(self._process.stdout, stdout),
-            self._pump(self._process.stderr, stderr),
-        )
+    def send(self, data: bytes) -> None:
+        self._orders.write(data)
+        self._orders.flush()
 
-    async def end(self) -> None:
-        """Kill whatever still runs and wait until nothing does."""
-        if not self._reports.at_eof():
-            self._kill()
-        await asyncio.gather(_drain(self._process.stdout), _drain(self._process.stderr), _drain(self._reports))
-        await self._process.wait()
-        if self._first is not None:
-            os.close(self._first)
+    def receive(self, seconds: float) -> bytes:
+        if not self._poll.poll(seconds * 1000):
+            return b""
+        chunk = os.read(self._answers, _CHUNK)
+        if not chunk:
+            raise EOFError
+        return chunk
 
-    async def _watch(self, memory_bytes: int) -> None:
-        """Follow bubblewrap's reports, one JSON object a line: the first process, and at the end its exit status."""
-        watch: asyncio.Task[None] | None = None
-        try:
-            while line := await self._reports.readline():
-                report = json.loads(line)
-                self.status = report.get("exit-code", self.status)
-                if "child-pid" in report:
-                    self._first = _pidfd(report["child-pid"])
-                    watch = asyncio.create_task(self._watch_memory(report["child-pid"], memory_bytes))
-        finally:
-            if watch:
-                watch.cancel()
+    def memory_bytes(self) -> int:
+        return _private_bytes(self._first_pid)
 
-    async def _watch_memory(self, first: int, memory_bytes: int) -> None:
-        while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            if _private_bytes(first) > memory_bytes:
-                self._kill()
+    def complaint(self) -> str:
+        self.sever()
+        assert self._process.stderr
+        return "" if self._process.stderr.closed else self._process.stderr.read().decode(errors="replace").strip()
 
-    async def _pump(self, stream: asyncio.StreamReader | None, capture: Capture) -> None:
-        assert stream is not None
-        while chunk := await stream.read(65_536):
-            capture.feed(chunk)
-            if capture.flooded:
-                self._kill()
-
-    def _kill(self) -> None:
-        self.killed = True
-        with suppress(ProcessLookupError):
+    def sever(self) -> None:
+        with suppress(ProcessLookupError, OSError):
             if self._first is None:
                 self._process.kill()
             else:
                 signal.pidfd_send_signal(self._first, signal.SIGKILL)
 
+    def end(self) -> None:
+        self.sever()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with suppress(OSError):
+                stream.close() if stream else None
+        if self._first is not None:
+            os.close(self._first)
+            self._first = None
 
-async def _start(command: list[str], program: bytes, limits: Limits) -> _Run:
-    program_fd = os.memfd_create("program")
+
+def _start(command: list[str], limits: Limits) -> Box:
+    profile = os.memfd_create("seccomp")
     read_fd, write_fd = os.pipe()
     try:
-        os.write(program_fd, program)
-        os.lseek(program_fd, 0, os.SEEK_SET)
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            *program_arguments(program_fd, write_fd, limits),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            pass_fds=(program_fd, write_fd),
+        os.write(profile, filter_program())
+        os.lseek(profile, 0, os.SEEK_SET)
+        process = subprocess.Popen(
+            [*command, *first_arguments(profile, write_fd, limits)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=(profile, write_fd),
         )
     except BaseException:
         os.close(read_fd)
         raise
     finally:
-        os.close(program_fd)
+        os.close(profile)
         os.close(write_fd)
-    return _Run(process, await _reader(read_fd))
-
-
-async def _reader(descriptor: int) -> asyncio.StreamReader:
-    reader = asyncio.StreamReader()
-    pipe = os.fdopen(descriptor, "rb", buffering=0)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
-    return reader
-
-
-async def _drain(stream: asyncio.StreamReader | None) -> None:
-    while stream is not None and await stream.read(65_536):
-        pass
-
-
-def _pidfd(pid: int) -> int | None:
-    try:
-        return os.pidfd_open(pid)
-    except ProcessLookupError:
-        return None
+    return Box(_Pipes(process, read_fd), limits)
 
 
 def _private_bytes(pid: int) -> int:

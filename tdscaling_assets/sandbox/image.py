@@ -20,7 +20,8 @@ from tdscaling_assets.sandbox.docker import connect_engine, engine_errors
 from tdscaling_assets.settings import Settings
 
 PACKAGES = (
-    *("base-files", "coreutils", "dash", "libc-bin", "util-linux", "tzdata"),
+    *("base-files", "bash", "coreutils", "dash", "libc-bin", "tzdata"),
+    *("diffutils", "findutils", "grep", "gzip", "mawk", "sed", "tar"),
     *("python3", "python3-pytest", "python3-numpy", "python3-pandas"),
 )
 _BUILD_SECONDS = 900
@@ -88,7 +89,8 @@ def _merge(packages: list[Path], tree: Path) -> None:
     with tarfile.open(tree, "w") as archive:
         for folder in _MERGED:
             archive.addfile(_link(folder, f"usr/{folder}"))
-        archive.addfile(_link("usr/bin/sh", "dash"))
+        for name, target in (("sh", "dash"), ("awk", "mawk"), ("python", "python3")):
+            archive.addfile(_link(f"usr/bin/{name}", target))
         for name, text in _FILES.items():
             info = tarfile.TarInfo(name)
             info.size = len(text)

@@ -1,23 +1,23 @@
-"""What both backends share: limits, the command and environment of a program, capped output → ExecResult.
+"""What both backends share: limits, the environment of a program, and an answer from inside → ExecResult."""
 
-Inside either sandbox the same command runs, so ordinary code gives the same result in both:
-`timeout` (hard lifetime, first process of the namespace) → `prlimit` (kernel limits) → `python3 main.py` in /work.
-"""
-
+import base64
 import codecs
+import json
 import math
-import shlex
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
 
 from tdscaling_assets.sandbox.protocol import ExecResult
 from tdscaling_assets.schema import Record
 from tdscaling_assets.settings import Settings
 
 WORKSPACE = "/work"
-PROGRAM = "main.py"
+FOLDERS = (WORKSPACE, "/tmp", "/dev/shm")
+"""All that a program can write to, each in memory."""
 NOBODY = 65534
 MAX_PROGRAM_BYTES = 1_048_576
-FLOOD_FACTOR = 64
-GRACE_SECONDS = 2
+GRACE_SECONDS = 3
 KILLED = 128 + 9
 CPU_EXHAUSTED = 128 + 24
 
@@ -31,11 +31,15 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
+_PROGRAM = "/tmp/main.py"
+PYTHON = ("sh", "-c", f"cat > {_PROGRAM} && PYTHONPATH={WORKSPACE} exec python3 -s -u {_PROGRAM} < /dev/null")
+"""Runs the program on its standard input, outside the workspace so that it is none of its files."""
 
 
 class Limits(Record):
     """What one program may use. `memory_mb` also bounds all its processes together; `output_bytes` holds for
-    stdout and for stderr, each; `workspace_mb` for /work and for /tmp, each."""
+    stdout and for stderr, each; `workspace_mb` and `files` for /work and for /tmp, each. `at_once` sandboxes at most
+    exist at a time; each ends by itself after `lifetime_seconds`."""
 
     seconds: float
     memory_mb: int
@@ -43,13 +47,15 @@ class Limits(Record):
     output_bytes: int
     open_files: int = 256
     file_mb: int = 32
+    files: int = 8192
     workspace_mb: int = 64
     shared_memory_mb: int = 16
+    at_once: int = 4
+    lifetime_seconds: float = 3600
 
-    @property
-    def lifetime_seconds(self) -> int:
-        """When a program dies even if whoever started it is gone."""
-        return math.ceil(self.seconds) + GRACE_SECONDS
+    def size_mb(self, folder: str) -> int:
+        """How much a writable folder holds."""
+        return self.shared_memory_mb if folder == "/dev/shm" else self.workspace_mb
 
 
 def limits_from(settings: Settings) -> Limits:
@@ -59,86 +65,76 @@ def limits_from(settings: Settings) -> Limits:
         memory_mb=settings.sandbox_memory_mb,
         processes=settings.sandbox_processes,
         output_bytes=settings.sandbox_output_bytes,
+        at_once=settings.sandbox_at_once,
+        lifetime_seconds=max(3600.0, 2 * settings.conversation_timeout),
     )
 
 
-def program_command(limits: Limits, *extra_limits: str) -> list[str]:
-    """The command that runs `main.py` of the current folder; `extra_limits` are further flags of prlimit."""
+def first_process(limits: Limits, variables: Mapping[str, str], *, alone: bool) -> list[str]:
+    """The command of a sandbox's first process, `inside.py`, which sets the kernel's limits for each program.
+
+    `variables` are further ones of the environment. The kernel counts the processes of a user, so that limit is set
+    only where the sandbox is alone with its user.
+    """
     cpu = math.ceil(limits.seconds)
-    return [
-        "prlimit",
-        f"--as={limits.memory_mb << 20}",
-        f"--cpu={cpu}:{cpu + 1}",
-        f"--fsize={limits.file_mb << 20}",
-        f"--nofile={limits.open_files}",
-        "--core=0",
-        *extra_limits,
-        "python3",
-        "-s",
-        "-u",
-        PROGRAM,
-    ]
-
-
-def with_lifetime(limits: Limits, command: list[str]) -> list[str]:
-    """The command under `timeout`, which as first process also takes all others with it when it ends."""
-    return ["timeout", "-s", "KILL", str(limits.lifetime_seconds), *command]
-
-
-def shell_line(command: list[str]) -> str:
-    """The command as one line for `sh -c`."""
-    return shlex.join(command)
+    kernel = {
+        "RLIMIT_AS": (limits.memory_mb << 20,) * 2,
+        "RLIMIT_CPU": (cpu, cpu + 1),
+        "RLIMIT_FSIZE": (limits.file_mb << 20,) * 2,
+        "RLIMIT_NOFILE": (limits.open_files,) * 2,
+        "RLIMIT_CORE": (0, 0),
+        "RLIMIT_MSGQUEUE": (0, 0),
+        "RLIMIT_MEMLOCK": (65_536, 65_536),
+    }
+    if alone:
+        kernel["RLIMIT_NPROC"] = (limits.processes,) * 2
+    config = {
+        "workspace": WORKSPACE,
+        "folders": FOLDERS,
+        "files": limits.files,
+        "seconds": limits.seconds,
+        "lifetime": limits.lifetime_seconds,
+        "output_bytes": limits.output_bytes,
+        "environment": {**ENVIRONMENT, **variables},
+        "limits": kernel,
+    }
+    source = files("tdscaling_assets.sandbox").joinpath("inside.py").read_text(encoding="utf-8")
+    return ["python3", "-I", "-S", "-B", "-c", source, json.dumps(config)]
 
 
 def program_bytes(code: str) -> bytes:
-    """The program as written to `main.py`; what UTF-8 cannot hold becomes a question mark."""
+    """The program as bytes; what UTF-8 cannot hold becomes a question mark."""
     return code.encode("utf-8", errors="replace")
 
 
 def oversized(program: bytes) -> ExecResult | None:
-    """The result of a program too large to run, else None."""
+    """The result of a program or input too large to take, else None."""
     if len(program) <= MAX_PROGRAM_BYTES:
         return None
     return ExecResult(exit_code=None, stdout="", stderr=f"program is larger than {MAX_PROGRAM_BYTES} bytes\n")
 
 
-class Capture:
-    """The first `limit` bytes of a stream. `flooded` says that so much came that the program should be stopped."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.seen = 0
-        self._kept = bytearray()
-
-    def feed(self, chunk: bytes) -> None:
-        """Keep what still fits of the chunk."""
-        self.seen += len(chunk)
-        self._kept += chunk[: max(0, self.limit - len(self._kept))]
-
-    @property
-    def truncated(self) -> bool:
-        """Whether something was not kept."""
-        return self.seen > self.limit
-
-    @property
-    def flooded(self) -> bool:
-        """Whether far more came than is kept."""
-        return self.seen > self.limit * FLOOD_FACTOR
-
-    def text(self) -> str:
-        """The kept bytes; invalid UTF-8 is replaced, a character cut in two at the limit is dropped."""
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        return decoder.decode(bytes(self._kept), final=not self.truncated)
-
-
-def outcome(status: int, stdout: Capture, stderr: Capture, *, killed: bool, timed_out: bool) -> ExecResult:
-    """The result of a program that ended with `status`, 128 + n for signal n."""
-    timed_out = timed_out or status == CPU_EXHAUSTED
-    at_limit = timed_out or killed or status == KILLED
+def outcome(answer: dict[str, Any]) -> ExecResult:
+    """The result that an answer from inside tells (see `inside.py`)."""
+    status, why = answer["status"], answer["why"]
+    timed_out = why == "time" or (not why and status == CPU_EXHAUSTED)
     return ExecResult(
-        exit_code=None if at_limit else status,
-        stdout=stdout.text(),
-        stderr=stderr.text(),
+        exit_code=None if timed_out or why or status == KILLED else status,
+        stdout=kept_text(base64.b64decode(answer["out"]), cut=answer["cut"][0]),
+        stderr=kept_text(base64.b64decode(answer["err"]), cut=answer["cut"][1]),
         timed_out=timed_out,
-        truncated=stdout.truncated or stderr.truncated,
+        truncated=any(answer["cut"]),
+        created=tuple(answer["created"]),
+        seconds=answer["seconds"],
     )
+
+
+def lost(timed_out: bool) -> ExecResult:
+    """The result of a program that took its whole sandbox with it."""
+    text = "the sandbox was killed at a limit, and its files are gone\n"
+    return ExecResult(exit_code=None, stdout="", stderr=text, timed_out=timed_out)
+
+
+def kept_text(kept: bytes, cut: bool) -> str:
+    """Kept bytes of a stream as text; invalid UTF-8 is replaced, a character cut in two at the limit is dropped."""
+    return codecs.getincrementaldecoder("utf-8")(errors="replace").decode(kept, final=not cut)

@@ -59,19 +59,53 @@ except (sqlite3.Error, sqlite3.Warning) as error:
 """
 
 _TESTS = """\
-import contextlib, importlib.util, io, json, os, pathlib, sys, traceback
+import ctypes, os, pathlib, secrets, subprocess, sys
 
-FILES = json.loads({files!r})
-ROOT = f"{{pathlib.Path('repo').resolve()}}/"
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # not dumpable: what is tested cannot look into this process
 for path, text in FILES.items():
     place = pathlib.Path("repo", path)
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(text, encoding="utf-8")
-for folder in {{path.parent for path in pathlib.Path("repo").rglob("*.py")}} - {{pathlib.Path("repo")}}:
+for folder in {path.parent for path in pathlib.Path("repo").rglob("*.py")} - {pathlib.Path("repo")}:
     (folder / "__init__.py").touch()  # else an installed package of that name would be imported instead
+chosen = sorted(path for path in FILES if pathlib.Path(path).name.startswith("test_") and path.startswith(UNDER))
+word = secrets.token_hex(16)
+reading, writing = os.pipe()
+runner = subprocess.Popen(
+    [sys.executable, "-I", "-B", "-c", RUNNER],
+    stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=[writing],
+)
+os.close(writing)
+runner.communicate(json.dumps({"word": word, "pipe": writing, "chosen": chosen}).encode())
+os.set_blocking(reading, False)
+said = b""
+try:
+    while chunk := os.read(reading, 65536):
+        said += chunk
+except BlockingIOError:
+    pass  # something that was tested is still running
+reports = [json.loads(line[33:]) for line in said.decode("utf-8", "replace").splitlines() if line[:33] == word + " "]
+results = {report["test"]: report for report in reports if "outcome" in report}
+for path in chosen if {"end": True} not in reports else []:
+    for test in [report["test"] for report in reports if report.get("found") == path] or [path]:
+        message = "SystemExit: the process ended before this test did"
+        results.setdefault(test, {"test": test, "outcome": "failed", "message": message})
+passed = sum(result["outcome"] == "passed" for result in results.values())
+answer = {"passed": passed, "failed": len(results) - passed, "results": [*results.values()]}
+print(json.dumps(answer), flush=True)
+"""
+
+_RUNNER = """\
+import contextlib, importlib.util, io, json, os, pathlib, sys, traceback
+
+given = json.load(sys.stdin)
+os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+ROOT = f"{pathlib.Path('repo').resolve()}/"
 sys.path.insert(0, ROOT)
-sys.dont_write_bytecode = True
-results = []
+
+
+def say(**report):
+    os.write(given["pipe"], f"{given['word']} {json.dumps(report)}\\n".encode())
 
 
 def attempt(name, action):
@@ -83,17 +117,16 @@ def attempt(name, action):
     except BaseException as error:
         lines = traceback.extract_tb(error.__traceback__)
         place = next((line for line in reversed(lines) if line.filename.startswith(ROOT)), None)
-        where = f" ({{place.filename.removeprefix(ROOT)}}:{{place.lineno}}: {{place.line}})" if place else ""
-        message = f"{{type(error).__name__}}: {{error}}{{where}}"
-        results.append({{"test": name, "outcome": "failed", "message": message}})
+        where = f" ({place.filename.removeprefix(ROOT)}:{place.lineno}: {place.line})" if place else ""
+        say(test=name, outcome="failed", message=f"{type(error).__name__}: {error}{where}"[:2000])
         return None
     if name.count("::"):
-        results.append({{"test": name, "outcome": "passed", "message": ""}})
+        say(test=name, outcome="passed", message="")
     return value
 
 
 def load(path):
-    spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, f"{{ROOT}}{{path}}")
+    spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, f"{ROOT}{path}")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -105,14 +138,15 @@ def run(test):
     return test()
 
 
-chosen = [path for path in FILES if pathlib.Path(path).name.startswith("test_") and path.startswith({under!r})]
-for path in sorted(chosen):
+for path in given["chosen"]:
     module = attempt(path, lambda: load(path))
-    for name in [name for name in vars(module) if name.startswith(("test_", "Test"))] if module else []:
-        attempt(f"{{path}}::{{name}}", lambda: run(getattr(module, name)))
-passed = sum(result["outcome"] == "passed" for result in results)
-print(json.dumps({{"passed": passed, "failed": len(results) - passed, "results": results}}), flush=True)
-os._exit(0)  # so that nothing under test prints after it
+    names = [name for name in vars(module) if name.startswith(("test_", "Test"))] if module else []
+    for name in names:
+        say(found=path, test=f"{path}::{name}")
+    for name in names:
+        attempt(f"{path}::{name}", lambda: run(getattr(module, name)))
+say(end=True)
+os._exit(0)
 """
 
 
@@ -122,8 +156,14 @@ def select_sql(tables: Mapping[str, list[JsonObject]], sql: str) -> str:
 
 
 def run_tests(files: Mapping[str, str], under: str | None) -> str:
-    """The `test_*` functions of the `test_*.py` files whose path starts with `under`: `passed`, `failed`, `results`."""
-    return _TESTS.format(files=json.dumps(files), under=under or "")
+    """The `test_*` functions of the `test_*.py` files whose path starts with `under`: `passed`, `failed`, `results`.
+
+    They run in a process of their own, whose output goes nowhere, and report under a word told to it before anything
+    under test is imported; what has no report has failed. Code that looks for that word within its process finds it.
+    """
+    given = {"FILES": files, "UNDER": under or "", "RUNNER": _RUNNER}
+    lines = [f"{name} = json.loads({json.dumps(value)!r})\n" for name, value in given.items()]
+    return f"import json\n{''.join(lines)}{_TESTS}"
 
 
 PROGRAMS: Mapping[str, Callable[..., str]] = {function.__name__: function for function in (select_sql, run_tests)}

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pytest
 
@@ -89,14 +89,16 @@ def blueprints(library: Library, settings: Settings) -> list[Blueprint]:
 
 
 @pytest.fixture(scope="session")
-def sandbox(settings: Settings) -> Sandbox:
+def sandbox(settings: Settings) -> Iterator[Sandbox]:
     """Bubblewrap; skipped where it cannot work, failed where CI promises it."""
     try:
-        return open_sandbox(settings)
+        opened = open_sandbox(settings)
     except SandboxError as error:
         if os.environ.get("CI_SERVICES") == "1":
             pytest.fail(str(error))
         pytest.skip(str(error))
+    yield opened
+    asyncio.run(opened.close())
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from tdscaling_assets.agents.environment import Environment, Observation
 from tdscaling_assets.errors import ModelError
 from tdscaling_assets.llm.protocol import ChatModel, ChatReply
 from tdscaling_assets.llm.teacher import ScriptedTeacher
-from tdscaling_assets.schema import CODE_TOOL, Blueprint, Message, Tool, ToolCall, Trajectory
+from tdscaling_assets.schema import CODE_TOOL, CODE_TOOLS, Blueprint, Message, Tool, ToolCall, Trajectory
 from tdscaling_assets.services.world import World
 
 Hold = Callable[[Sequence[Blueprint], Stage], list[Trajectory]]
@@ -219,6 +219,35 @@ def test_a_program_runs_in_the_sandbox(stage: Stage) -> None:
     bad = observe(where, CODE_TOOL, json.dumps({"code": "raise ValueError('no')"}))
     assert not bad.ok
     assert isinstance(bad.value, dict) and "ValueError: no" in str(bad.value["stderr"])
+    asyncio.run(where.close())
+
+
+def test_code_tools_share_the_workspace_of_their_conversation_and_of_no_other(stage: Stage) -> None:
+    tools = [stage.tools[tool_id] for tool_id in CODE_TOOLS]
+    one, other = (environment(stage, ScriptedTeacher(1.0), *tools) for _ in range(2))
+    assert observe(one, "code__write_file", json.dumps({"path": "a.txt", "content": "mine"})).ok
+    read = observe(one, CODE_TOOL, json.dumps({"code": "print(open('a.txt').read())"}))
+    assert isinstance(read.value, dict) and read.value["stdout"] == "mine\n"
+    missing = observe(other, "code__read_file", '{"path": "a.txt"}')
+    assert not missing.ok
+    for where in (one, other):
+        asyncio.run(where.close())
+
+
+def test_an_observation_of_a_code_tool_satisfies_its_output_schema(stage: Stage) -> None:
+    tool = stage.tools["code__list_files"]
+    where = environment(stage, ScriptedTeacher(1.0), tool)
+    value = observe(where, tool.tool_id, "{}").value
+    asyncio.run(where.close())
+    assert list(Draft202012Validator(tool.output_schema or {}).iter_errors(value)) == []
+    assert isinstance(value, dict) and "seconds" not in value
+
+
+def test_a_closed_environment_gives_its_place_back(stage: Stage) -> None:
+    for _ in range(stage.settings.sandbox_at_once + 1):
+        where = environment(stage, ScriptedTeacher(1.0), stage.tools[CODE_TOOL])
+        assert observe(where, CODE_TOOL, '{"code": "print(1)"}').ok
+        asyncio.run(where.close())
 
 
 def test_a_refusal_of_the_world_is_an_error_the_assistant_reads(library: Any, stage: Stage) -> None:

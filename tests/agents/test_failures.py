@@ -11,7 +11,7 @@ from tdscaling_assets.agents.conversation import Stage
 from tdscaling_assets.errors import EndpointDownError, ModelError, SandboxError, StorageError
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
 from tdscaling_assets.llm.teacher import ScriptedTeacher
-from tdscaling_assets.sandbox.protocol import ExecResult
+from tdscaling_assets.sandbox.protocol import ExecResult, Session
 from tdscaling_assets.schema import CODE_TOOL, Blueprint, Role, ToolCall, Trajectory
 
 Hold = Callable[[Sequence[Blueprint], Stage], list[Trajectory]]
@@ -118,6 +118,9 @@ def test_a_sandbox_that_breaks_is_a_failure(blueprints: list[Blueprint], stage: 
         name = "broken"
 
         async def run_python(self, code: str) -> ExecResult:
+            raise SandboxError("the engine is gone: start it again")
+
+        def open(self, workspace_id: str) -> Session:
             raise SandboxError("the engine is gone: start it again")
 
         async def close(self) -> None: ...

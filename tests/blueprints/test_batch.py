@@ -12,7 +12,7 @@ from tdscaling_assets.blueprints.batch import ATTEMPTS, BlueprintBatch, draw_clu
 from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.blueprints.rehearsal import rehearse
 from tdscaling_assets.blueprints.validation import find_fault
-from tdscaling_assets.schema import LABELS, Blueprint, BusinessCluster, RoundPlan, Tool
+from tdscaling_assets.schema import CODE_SERVER, LABELS, Blueprint, BusinessCluster, RoundPlan, Tool
 from tdscaling_assets.settings import Settings
 
 Regime = Callable[..., RoundPlan]
@@ -223,6 +223,6 @@ def test_an_even_plan_spreads_over_more_than_four_and_a_half_bits_of_domains(
 def test_conversations_cross_junctions(library: Library, even_batch: tuple[Blueprint, ...]) -> None:
     crossing = 0
     for blueprint in even_batch:
-        servers = {library.tools[call.tool_id].server for call in blueprint.expected_calls} - {"sandbox"}
+        servers = {library.tools[call.tool_id].server for call in blueprint.expected_calls} - {CODE_SERVER}
         crossing += any(set(library.services[one].uses) & servers for one in servers)
     assert crossing >= 5

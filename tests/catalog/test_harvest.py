@@ -9,10 +9,11 @@ from catalog.documents import PETS
 
 from tdscaling_assets.catalog import Catalog, build_catalog
 from tdscaling_assets.errors import ConfigError
-from tdscaling_assets.schema import CODE_TOOL
+from tdscaling_assets.schema import CODE_SERVER, CODE_TOOL, CODE_TOOLS
 from tdscaling_assets.services.spec import load_services
 from tdscaling_assets.settings import Settings
 
+OWN = len(CODE_TOOLS)
 LIVE = Path(__file__).parents[2] / "../shared/data/mcp_catalog/live_tools.jsonl.gz"
 
 
@@ -25,9 +26,9 @@ def catalog(folder: Path, sources: str) -> Catalog:
 def test_every_operation_of_every_builtin_service_is_a_tool(tmp_path: Path) -> None:
     built = catalog(tmp_path, "- builtin: all\n")
     services = load_services()
-    found = {(tool.server, tool.executor, tool.domain) for tool in built.tools if tool.tool_id != CODE_TOOL}
+    found = {(tool.server, tool.executor, tool.domain) for tool in built.tools if tool.tool_id not in CODE_TOOLS}
     assert found == {(service.name, "builtin", service.domain) for service in services.values()}
-    assert len(built.tools) == 1 + sum(len(service.operations) for service in services.values())
+    assert len(built.tools) == len(CODE_TOOLS) + sum(len(service.operations) for service in services.values())
     assert built.rejected == ()
 
 
@@ -37,10 +38,24 @@ def test_tools_are_sorted_and_the_same_on_every_run(tmp_path: Path) -> None:
     assert catalog(tmp_path, "- builtin: all\n") == first
 
 
-def test_the_code_tool_is_in_every_catalog(tmp_path: Path) -> None:
+def test_the_code_tools_are_in_every_catalog(tmp_path: Path) -> None:
     (tmp_path / "tools.json").write_text('{"tools": []}')
-    (tool,) = catalog(tmp_path, "- file: tools.json\n").tools
-    assert (tool.tool_id, tool.executor, tool.read_only) == (CODE_TOOL, "sandbox", True)
+    tools = {tool.tool_id: tool for tool in catalog(tmp_path, "- file: tools.json\n").tools}
+    assert set(tools) == CODE_TOOLS
+    assert {(tool.server, tool.executor) for tool in tools.values()} == {(CODE_SERVER, "sandbox")}
+    changing = {tool.name for tool in tools.values() if not tool.read_only}
+    assert changing == {"write_file", "run_shell"}
+    assert tools[CODE_TOOL].read_only
+
+
+def test_the_code_tools_are_copies_of_none_and_none_of_them(tmp_path: Path) -> None:
+    (tmp_path / "tools.json").write_text("[]")
+    shared = next(tool for tool in catalog(tmp_path, "- file: tools.json\n").tools if tool.name == "write_file")
+    same = {"name": "write_file", "description": shared.description, "inputSchema": shared.input_schema}
+    (tmp_path / "tools.json").write_text(json.dumps([same]))
+    built = catalog(tmp_path, "- file: tools.json\n").tools
+    assert len(built) == len(CODE_TOOLS) + 1
+    assert [tool.canonical_id for tool in built] == [None] * len(built)
 
 
 def test_a_failing_server_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
@@ -87,8 +102,8 @@ def test_two_hundred_servers_of_which_most_misbehave_are_all_accounted_for(tmp_p
         servers[f"works_{number}"] = {"command": sys.executable, "args": ["-c", ANSWER, f"job_{number}"]}
     (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
     built = catalog(tmp_path, "- mcp_config: mcp.json\n  at_once: 25\n")
-    assert built.entries == 206 == len(built.tools) + len(built.rejected)
-    assert [tool.name for tool in built.tools if tool.server != "sandbox"] == [f"job_{number}" for number in range(5)]
+    assert built.entries == 205 + OWN == len(built.tools) + len(built.rejected)
+    assert [tool.name for tool in built.tools if tool.server != CODE_SERVER] == [f"job_{number}" for number in range(5)]
     reasons: dict[str, set[str]] = {}
     for rejected in built.rejected:
         kind = rejected.name.split("_")[0]
@@ -110,7 +125,7 @@ def test_variables_reach_servers_and_a_missing_one_refuses_only_its_server(
     }
     (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
     built = catalog(tmp_path, "- mcp_config: mcp.json\n")
-    assert [tool.tool_id for tool in built.tools] == ["a__paint", CODE_TOOL]
+    assert [tool.tool_id for tool in built.tools if tool.tool_id not in CODE_TOOLS] == ["a__paint"]
     assert [(rejected.name, "TEST_NO_JOB" in rejected.reason) for rejected in built.rejected] == [("b", True)]
 
 
@@ -118,7 +133,7 @@ def test_variables_reach_servers_and_a_missing_one_refuses_only_its_server(
 def test_the_operations_of_an_api_are_tools_or_rejected(tmp_path: Path, word: str) -> None:
     (tmp_path / "pets.yaml").write_text(PETS)
     built = catalog(tmp_path, f"- {word}: pets.yaml\n")
-    assert (built.entries, len(built.tools), len(built.rejected)) == (12, 7, 5)
+    assert (built.entries - OWN, len(built.tools) - OWN, len(built.rejected)) == (11, 6, 5)
     tool = next(tool for tool in built.tools if tool.name == "listPets")
     assert (tool.tool_id, tool.server, tool.category) == ("pet_shop_v1__listPets", "pet_shop_v1", "pets")
     assert (tool.source, tool.executor, tool.read_only) == (f"{word}:pets.yaml", "simulated", True)
@@ -141,7 +156,7 @@ def test_counts_add_up_over_a_mixed_file(tmp_path: Path) -> None:
     tool = {"name": "get_order", "description": "Get an order."}
     (tmp_path / "tools.json").write_text(json.dumps([tool, tool, {"name": ""}, 3]))
     built = catalog(tmp_path, "- file: tools.json\n")
-    assert (built.entries, len(built.tools), len(built.rejected)) == (5, 3, 2)
+    assert (built.entries - OWN, len(built.tools) - OWN, len(built.rejected)) == (4, 2, 2)
 
 
 def test_an_unknown_service_is_refused_with_those_there_are(tmp_path: Path) -> None:
@@ -152,7 +167,7 @@ def test_an_unknown_service_is_refused_with_those_there_are(tmp_path: Path) -> N
 @pytest.mark.skipif(not LIVE.exists(), reason="the live tool dump ../shared/data/mcp_catalog is absent")
 def test_six_thousand_live_tools_become_a_catalog(tmp_path: Path) -> None:
     built = catalog(tmp_path, f"- file: {LIVE.resolve()}\n")
-    assert built.entries == 6045
+    assert built.entries == 6044 + OWN
     assert built.entries == len(built.tools) + len(built.rejected)
     assert len({tool.tool_id for tool in built.tools}) == len(built.tools)
     assert len(built.rejected) < 100

@@ -11,10 +11,12 @@ from tdscaling_assets.catalog import Catalog, build_catalog
 from tdscaling_assets.catalog.changes import copy_counts, find_changes, rejections_by_reason
 from tdscaling_assets.catalog.state import State, read_state
 from tdscaling_assets.catalog.store import write_catalog
-from tdscaling_assets.schema import CODE_TOOL, JsonObject, Trajectory
+from tdscaling_assets.schema import CODE_TOOLS, JsonObject, Trajectory
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import tools_used
+
+OWN = len(CODE_TOOLS)
 
 
 def tool(name: str, **changes: JsonValue) -> JsonObject:
@@ -39,18 +41,18 @@ def run(home: Path, seen_at: str) -> tuple[Catalog, State, dict[str, int], int]:
 
 
 def ids(catalog: Catalog, present: bool = True) -> list[str]:
-    return [one.tool_id for one in catalog.tools if one.present is present and one.tool_id != CODE_TOOL]
+    return [one.tool_id for one in catalog.tools if one.present is present and one.tool_id not in CODE_TOOLS]
 
 
 def test_nothing_changed_is_nothing_read_and_nothing_written(tmp_path: Path) -> None:
     write(tmp_path, tool("pay"), tool("ship"), {"name": ""})
     first, _, rows, snapshot = run(tmp_path, "t1")
-    assert rows == {"tool_catalog": 3, "rejected_tools": 1, "tool_sources": 1, "tool_versions": 3}
+    assert rows == {"tool_catalog": 2 + OWN, "rejected_tools": 1, "tool_sources": 1, "tool_versions": 2 + OWN}
     second, state, rows, same = run(tmp_path, "t2")
     assert (same, sum(rows.values())) == (snapshot, 0)
     assert (second.tools, second.rejected, second.fresh) == (first.tools, first.rejected, frozenset())
     assert find_changes(state, second).model_dump(exclude_defaults=True) == {
-        "new": 0, "changed": 0, "unchanged": 3, "gone": 0, "rejected": 1, "unreachable": 0
+        "new": 0, "changed": 0, "unchanged": 2 + OWN, "gone": 0, "rejected": 1, "unreachable": 0
     }  # fmt: skip
 
 
@@ -85,7 +87,7 @@ def test_a_changed_file_reads_only_its_changed_records_anew(tmp_path: Path) -> N
     assert catalog.fresh == {"tools__pay", "tools__track"}
     assert rows == {"tool_catalog": 2, "rejected_tools": 0, "tool_sources": 1, "tool_versions": 3}
     changes = find_changes(state, catalog)
-    assert (changes.new, changes.changed, changes.unchanged, changes.gone) == (1, 1, 2, 0)
+    assert (changes.new, changes.changed, changes.unchanged, changes.gone) == (1, 1, 1 + OWN, 0)
 
 
 def test_a_tool_that_disappears_is_marked_and_comes_back_as_itself(tmp_path: Path) -> None:
@@ -172,13 +174,13 @@ def test_kinds_of_rejections_are_counted(tmp_path: Path) -> None:
     write(tmp_path, tool("a", inputSchema=3), tool("b", inputSchema=4), {"name": ""}, tool("c"), tool("c"))
     catalog = run(tmp_path, "t1")[0]
     assert rejections_by_reason(catalog) == [("not a schema", 2), ("no name", 1)]
-    assert copy_counts(catalog) == {"canonical_tools": 2, "exact_copies": 1, "near_copies": 0, "absent_tools": 0}
+    assert copy_counts(catalog) == {"canonical_tools": 1 + OWN, "exact_copies": 1, "near_copies": 0, "absent_tools": 0}
 
 
 def versions(home: Path) -> list[tuple[str, str, str | None]]:
     with Lake.open(Settings(home=home, catalog="", lake_data=""), read_only=True) as lake:
         rows = lake.read("tool_versions", columns=["tool_id", "first_seen", "last_seen"]).rows()
-    return [row for row in rows if row[0] != CODE_TOOL]
+    return [row for row in rows if row[0] not in CODE_TOOLS]
 
 
 @pytest.fixture

@@ -77,6 +77,7 @@ async def _hold(drawn: dict[Operator, Blueprint], library: Library, settings: Se
         ended[one.blueprint_id] = one
 
     await run_batch(written, stage, keep)
+    await sandbox.close()
     return {
         operator: Case(ended[blueprint.blueprint_id], blueprint, library.tools)
         for operator, blueprint in zip(drawn, written, strict=True)

@@ -78,7 +78,7 @@ def test_a_fork_bomb_ends_in_time(backend: Open, hasty: Limits) -> None:
     started = time.monotonic()
     result = run(backend(hasty), code)
     assert result.exit_code is None
-    assert time.monotonic() - started < hasty.lifetime_seconds + 5
+    assert time.monotonic() - started < hasty.seconds + 5
 
 
 def test_endless_output_is_cut_and_stopped(sandbox: Sandbox, limits: Limits) -> None:
@@ -204,7 +204,7 @@ print("child runs")
 def test_the_next_call_finds_nothing_of_the_last(sandbox: Sandbox) -> None:
     run(sandbox, "for folder in ('/work', '/tmp', '/dev/shm'):\n    open(f'{folder}/left', 'w').write('x')")
     code = "import os\nprint([name for f in ('/work', '/tmp', '/dev/shm') for name in os.listdir(f)])"
-    assert run(sandbox, code).stdout == "['main.py']\n"
+    assert run(sandbox, code).stdout == "['main.py']\n"  # the program itself, in /tmp
 
 
 def test_a_killed_program_does_not_harm_the_next(backend: Open, hasty: Limits) -> None:

@@ -23,9 +23,20 @@ def run(sandbox: Sandbox, code: str) -> ExecResult:
     return asyncio.run(sandbox.run_python(code))
 
 
+def containers() -> set[str]:
+    """Ids of the containers of all sandboxes."""
+    engine = connect_engine(5)
+    try:
+        return {each.id or "" for each in engine.containers.list(all=True, filters={"label": LABEL})}
+    finally:
+        engine.close()
+
+
 def test_auto_falls_back_to_bubblewrap(bubblewrap: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", NO_ENGINE)
-    assert open_sandbox(Settings(sandbox="auto")).name.startswith("bubblewrap")
+    sandbox = open_sandbox(Settings(sandbox="auto"))
+    asyncio.run(sandbox.close())
+    assert sandbox.name.startswith("bubblewrap")
 
 
 def test_docker_without_an_engine_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +53,15 @@ def test_auto_prefers_docker(docker: Open) -> None:
 
 
 @pytest.mark.docker
+def test_the_name_holds_the_images_digest(docker: Open, limits: Limits) -> None:
+    engine = connect_engine(5)
+    try:
+        assert str(engine.images.get(Settings().sandbox_image).id) in docker(limits).name
+    finally:
+        engine.close()
+
+
+@pytest.mark.docker
 def test_a_missing_image_says_how_to_build_it(docker: Open) -> None:
     with pytest.raises(SandboxError, match=r"no Docker image no-such-image: build it with `tds sandbox build`"):
         open_sandbox(Settings(sandbox="docker", sandbox_image="no-such-image"))
@@ -50,7 +70,9 @@ def test_a_missing_image_says_how_to_build_it(docker: Open) -> None:
 def test_opens_inside_a_running_loop(bubblewrap: Open) -> None:
     async def use() -> str:
         sandbox = open_sandbox(Settings(sandbox="bubblewrap"))
-        return (await sandbox.run_python("print('in a loop')")).stdout
+        result = await sandbox.run_python("print('in a loop')")
+        await sandbox.close()
+        return result.stdout
 
     assert asyncio.run(use()) == "in a loop\n"
 
@@ -65,13 +87,15 @@ def test_the_probe_names_both_backends_with_a_reason(bubblewrap: Open, monkeypat
 
 def test_every_bubblewrap_of_the_machine_works(bubblewrap: Open, limits: Limits) -> None:
     for path in bwrap_candidates():
-        assert run(BubblewrapSandbox(limits, path), "print(1)").stdout == "1\n"
+        sandbox = BubblewrapSandbox(limits, path)
+        assert run(sandbox, "print(1)").stdout == "1\n"
+        asyncio.run(sandbox.close())
 
 
 def test_a_bubblewrap_that_fails_is_an_error_not_a_result(bubblewrap: Open, limits: Limits) -> None:
     impossible = limits.model_copy(update={"workspace_mb": 1 << 50})
-    with pytest.raises(SandboxError, match="bubblewrap did not start"):
-        run(BubblewrapSandbox(impossible), "print(1)")
+    with pytest.raises(SandboxError, match="sandbox did not start"):
+        run(bubblewrap(impossible), "print(1)")
 
 
 def test_a_bubblewrap_that_is_not_there_is_an_error(limits: Limits) -> None:
@@ -94,13 +118,12 @@ def test_a_cancelled_call_leaves_nothing_running(bubblewrap: Open, limits: Limit
 
 
 @pytest.mark.docker
-def test_a_timed_out_call_leaves_no_container(docker: Open, hasty: Limits) -> None:
-    assert run(docker(hasty), "while True:\n    pass").timed_out
-    engine = connect_engine(5)
-    try:
-        assert engine.containers.list(all=True, filters={"label": LABEL}) == []
-    finally:
-        engine.close()
+def test_a_sandbox_closed_after_a_killed_program_leaves_no_container(docker: Open, hasty: Limits) -> None:
+    before = containers()
+    sandbox = docker(hasty)
+    assert run(sandbox, "while True:\n    pass").timed_out
+    asyncio.run(sandbox.close())
+    assert containers() <= before
 
 
 @pytest.mark.docker

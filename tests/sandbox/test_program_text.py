@@ -1,31 +1,25 @@
-"""Bytes of a stream in, the kept text out; a program's text in, its bytes out."""
+"""Bytes of a stream in, the kept text out; a program's text in, its bytes out; an answer from inside, its result."""
 
-from tdscaling_assets.sandbox.program import Capture, limits_from, outcome, program_bytes
+import base64
+from typing import Any
+
+from tdscaling_assets.sandbox.program import kept_text, limits_from, outcome, program_bytes
 from tdscaling_assets.settings import Settings
 
 
-def _fed(limit: int, *chunks: bytes) -> Capture:
-    capture = Capture(limit)
-    for chunk in chunks:
-        capture.feed(chunk)
-    return capture
+def answer(**changes: object) -> dict[str, Any]:
+    """A good end with some output, but for the changes."""
+    text = base64.b64encode(b"said").decode()
+    plain = {"status": 0, "out": text, "err": "", "cut": [False, False], "why": "", "created": [], "seconds": 0.5}
+    return {**plain, **changes}
 
 
 def test_a_character_cut_at_the_limit_is_dropped() -> None:
-    assert _fed(4, "aéé".encode()).text() == "aé"
+    assert kept_text("aéé".encode()[:4], cut=True) == "aé"
 
 
-def test_a_character_split_over_chunks_is_whole() -> None:
-    assert _fed(9, b"a\xc3", b"\xa9b").text() == "aéb"
-
-
-def test_output_at_the_limit_is_not_truncated() -> None:
-    assert not _fed(4, b"ab", b"cd").truncated
-    assert _fed(4, b"ab", b"cde").truncated
-
-
-def test_memory_stays_at_the_limit() -> None:
-    assert _fed(4, *[b"x" * 1000] * 50).text() == "xxxx"
+def test_invalid_bytes_are_replaced() -> None:
+    assert kept_text("aé".encode()[:2], cut=False) == "a\ufffd"
 
 
 def test_lone_surrogates_become_question_marks() -> None:
@@ -33,16 +27,28 @@ def test_lone_surrogates_become_question_marks() -> None:
 
 
 def test_a_program_stopped_by_the_kernel_has_no_exit_code() -> None:
-    empty = Capture(1)
-    assert outcome(137, empty, empty, killed=False, timed_out=False).exit_code is None
+    assert outcome(answer(status=137)).exit_code is None
 
 
 def test_exhausted_cpu_is_a_time_out() -> None:
-    empty = Capture(1)
-    assert outcome(152, empty, empty, killed=False, timed_out=False).timed_out
+    assert outcome(answer(status=152)).timed_out
+
+
+def test_a_program_that_was_stopped_has_no_exit_code_and_keeps_its_output() -> None:
+    result = outcome(answer(why="memory"))
+    assert (result.exit_code, result.timed_out, result.stdout) == (None, False, "said")
+
+
+def test_an_observation_has_no_duration() -> None:
+    result = outcome(answer())
+    assert result.seconds == 0.5
+    assert "seconds" not in result.observation()
 
 
 def test_limits_come_from_the_settings() -> None:
-    settings = Settings(sandbox_seconds=3, sandbox_memory_mb=64, sandbox_processes=5, sandbox_output_bytes=99)
+    settings = Settings(
+        sandbox_seconds=3, sandbox_memory_mb=64, sandbox_processes=5, sandbox_output_bytes=99, sandbox_at_once=3
+    )
     limits = limits_from(settings)
     assert (limits.seconds, limits.memory_mb, limits.processes, limits.output_bytes) == (3, 64, 5, 99)
+    assert limits.at_once == 3

@@ -100,6 +100,33 @@ def test_nothing_under_test_prints_after_the_result() -> None:
     assert outcome_of({"one/test_a.py": late})["passed"] == 1
 
 
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        "import os\ndef test_a():\n    os._exit(0)\n",
+        'import os\ndef test_a():\n    os.write(1, b\'{"passed": 1, "failed": 0}\\n\')\n    os._exit(0)\n',
+        "import os\nos._exit(0)\ndef test_a(): pass\n",
+        "import os\ndef test_b(): pass\ndef test_a():\n    for n in range(3, 64):\n        try:\n"
+        '            os.write(n, b\'{"test": "one/test_a.py::test_a", "outcome": "passed"}\\n\')\n'
+        "        except OSError:\n            pass\n    os._exit(0)\n",
+    ],
+    ids=["ends the process", "prints a result", "ends at import", "writes to every descriptor"],
+)
+def test_a_result_is_not_forged(forgery: str) -> None:
+    answer = outcome_of({"one/test_a.py": forgery})
+    assert answer["failed"] == 1
+    assert "ended before" in answer["results"][-1]["message"]
+
+
+def test_what_a_test_leaves_running_does_not_hold_the_result_up() -> None:
+    child = "import os, time\ndef test_a():\n    if os.fork() == 0:\n        time.sleep(3)\n        os._exit(0)\n"
+    assert outcome_of({"one/test_a.py": child}) == {
+        "passed": 1,
+        "failed": 0,
+        "results": [{"test": "one/test_a.py::test_a", "outcome": "passed", "message": ""}],
+    }
+
+
 def test_what_json_cannot_hold_is_null() -> None:
     assert query("SELECT 9e999 AS x")["rows"] == [[None]]
 
