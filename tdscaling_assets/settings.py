@@ -126,8 +126,14 @@ class Settings(BaseSettings):
     sandbox_processes: int = Field(32, gt=0, description="Process limit of one execution.")
     sandbox_at_once: int = Field(
         default_factory=lambda: max(2, min(8, 2 * (os.cpu_count() or 1))),
-        ge=2,
-        description="Most sandboxes at a time, of conversations and single programs together; others wait.",
+        ge=1,
+        description="Programs that run at a time; others wait, off their own clocks.",
+    )
+    sandbox_boxes: int = Field(
+        0,
+        ge=0,
+        description="Most sandboxes at a time, each a conversation's from its first code call to its end; 0 for one "
+        "more than conversations in flight, at most 64.",
     )
     sandbox_output_bytes: int = Field(16_384, gt=0, description="Bytes kept of stdout and of stderr, each.")
 

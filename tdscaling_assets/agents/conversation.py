@@ -9,9 +9,9 @@ from tdscaling_assets.agents.consistency import stated_facts
 from tdscaling_assets.agents.environment import Environment, error
 from tdscaling_assets.agents.guidance import OffPlanError, Progress, assistant_hint, user_hint
 from tdscaling_assets.agents.usage import add_usage
+from tdscaling_assets.clock import time_limit
 from tdscaling_assets.errors import ModelError, SandboxError, TdsError, ToolError
 from tdscaling_assets.llm.budget import Budget
-from tdscaling_assets.llm.clock import time_limit
 from tdscaling_assets.llm.protocol import ChatModel, ChatReply, ChatRequest
 from tdscaling_assets.measures import action_complexity, reasoning_labels, reasoning_mode
 from tdscaling_assets.prompts import prompt_versions, render, with_guidance

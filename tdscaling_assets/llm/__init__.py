@@ -6,4 +6,6 @@ teacher.py    the scripted teacher, its words      provider.py   the teacher as 
 in phrases.py                                      server.py     the teacher over HTTP; wire.py, its answers
 endpoint.py   HTTP that counts and misbehaves      misbehaviour.py   what goes wrong on a bad night
 text_tools.py   tool calls for models without
+workers.py    calls spread over processes          worker.py     such a process, pace.py, its starts, and
+                                                   frames.py, what passes between
 """

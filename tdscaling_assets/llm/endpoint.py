@@ -2,9 +2,9 @@
 
 import asyncio
 
+from tdscaling_assets.clock import off_the_clock
 from tdscaling_assets.errors import ModelError
 from tdscaling_assets.llm.circuit import Circuit
-from tdscaling_assets.llm.clock import off_the_clock
 from tdscaling_assets.llm.limiter import Limiter
 from tdscaling_assets.llm.protocol import Answer, Attempt, ChatRequest
 from tdscaling_assets.settings import Settings

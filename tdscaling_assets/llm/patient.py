@@ -5,9 +5,9 @@ import random
 
 from pydantic import ValidationError
 
+from tdscaling_assets.clock import off_the_clock
 from tdscaling_assets.errors import ModelError
 from tdscaling_assets.llm.budget import Budget
-from tdscaling_assets.llm.clock import off_the_clock
 from tdscaling_assets.llm.endpoint import Endpoint
 from tdscaling_assets.llm.protocol import Attempt, ChatReply, ChatRequest, ReplyStore
 from tdscaling_assets.llm.rates import retry_after

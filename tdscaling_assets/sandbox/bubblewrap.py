@@ -42,7 +42,7 @@ class BubblewrapSandbox(PooledSandbox):
         if chosen is None:
             raise SandboxError("there is no bubblewrap on this machine: install the package `bubblewrap`")
         start = partial(_start, bwrap_command(chosen, limits), limits)
-        super().__init__(f"{_version(chosen)}, python {platform.python_version()}", start, limits.at_once)
+        super().__init__(f"{_version(chosen)}, python {platform.python_version()}", start, limits)
 
 
 class _Pipes:

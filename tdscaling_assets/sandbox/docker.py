@@ -56,7 +56,7 @@ class DockerSandbox(PooledSandbox):
             version = self._client.version()["Version"]
             remove_orphans(self._client)
         start = partial(_start, self._client, identity, limits)
-        super().__init__(f"docker {version}, image {identity}", start, limits.at_once)
+        super().__init__(f"docker {version}, image {identity}", start, limits)
 
     async def close(self) -> None:
         """End every container, and the connection to the engine."""

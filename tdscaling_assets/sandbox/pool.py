@@ -54,10 +54,10 @@ class Places:
 
 
 class Pool:
-    """At most `most` boxes, and as many threads to talk to them. Who borrows a box must hold a place."""
+    """Boxes, and so many threads to talk to them. Who borrows a box must hold a place."""
 
-    def __init__(self, start: Callable[[], Box], most: int) -> None:
-        self._threads = ThreadPoolExecutor(most, thread_name_prefix="sandbox")
+    def __init__(self, start: Callable[[], Box], threads: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sandbox")
         self._start = start
         self._lock = threading.Lock()
         self._idle: list[Box] = []

@@ -36,10 +36,14 @@ PYTHON = ("sh", "-c", f"cat > {_PROGRAM} && PYTHONPATH={WORKSPACE} exec python3 
 """Runs the program on its standard input, outside the workspace so that it is none of its files."""
 
 
+_MOST_BOXES = 64
+"""Unless the settings say more; an idle one holds some 20 MB."""
+
+
 class Limits(Record):
     """What one program may use. `memory_mb` also bounds all its processes together; `output_bytes` holds for
-    stdout and for stderr, each; `workspace_mb` and `files` for /work and for /tmp, each. `at_once` sandboxes at most
-    exist at a time; each ends by itself after `lifetime_seconds`."""
+    stdout and for stderr, each; `workspace_mb` and `files` for /work and for /tmp, each. At most `boxes`
+    sandboxes exist at a time, each ends by itself after `lifetime_seconds`; in at most `at_once` something runs."""
 
     seconds: float
     memory_mb: int
@@ -51,6 +55,7 @@ class Limits(Record):
     workspace_mb: int = 64
     shared_memory_mb: int = 16
     at_once: int = 4
+    boxes: int = 8
     lifetime_seconds: float = 3600
 
     def size_mb(self, folder: str) -> int:
@@ -66,6 +71,7 @@ def limits_from(settings: Settings) -> Limits:
         processes=settings.sandbox_processes,
         output_bytes=settings.sandbox_output_bytes,
         at_once=settings.sandbox_at_once,
+        boxes=max(2, settings.sandbox_boxes or min(_MOST_BOXES, settings.concurrency + 1)),
         lifetime_seconds=max(3600.0, 2 * settings.conversation_timeout),
     )
 

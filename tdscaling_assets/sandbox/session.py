@@ -1,27 +1,35 @@
 """A pool of boxes in, a Sandbox with its sessions out, for any number of event loops.
 
-Who finds no free box waits, before the clock of its own limits starts. Boxes of conversations never take the last
-place, so that programs which end by themselves always find one.
+Who finds no free box, or too many programs running, waits, before the clock of its own limits starts. Boxes of
+conversations never take the last place, so that programs which end by themselves always find one.
 """
 
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
+from tdscaling_assets.clock import off_the_clock
 from tdscaling_assets.errors import SandboxError
 from tdscaling_assets.sandbox.box import Box
 from tdscaling_assets.sandbox.pool import Places, Pool
-from tdscaling_assets.sandbox.program import PYTHON, lost, oversized, program_bytes
+from tdscaling_assets.sandbox.program import PYTHON, Limits, lost, oversized, program_bytes
 from tdscaling_assets.sandbox.protocol import ExecResult
+
+Result = TypeVar("Result")
+
+_TIDYING = 2
+"""Threads beyond those in which programs run: they empty what conversations left."""
 
 
 class PooledSession:
     """A `Session` on a borrowed box. Calls of one session run one after another."""
 
-    def __init__(self, pool: Pool, places: Sequence[Places], workspace_id: str) -> None:
+    def __init__(self, pool: Pool, running: Places, places: Sequence[Places], workspace_id: str) -> None:
         self._pool = pool
+        self._running = running
         self._places = places
         self._workspace_id = workspace_id
         self._box: Box | None = None
@@ -36,10 +44,12 @@ class PooledSession:
             return refused
         if self._closed:
             raise SandboxError(f"{self._workspace_id}: the session is closed: open another")
-        if not self._holds:
-            await self._take_places()
+        with off_the_clock():
+            if not self._holds:
+                await self._take_places()
+            await self._running.take()
         cancelled = threading.Event()
-        running = self._pool.submit(self._run, command, given, cancelled)
+        running = self._submit(self._run, command, given, cancelled)
         try:
             return await asyncio.wrap_future(running)
         except asyncio.CancelledError:
@@ -73,6 +83,16 @@ class PooledSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    def _submit(self, work: Callable[..., Result], *arguments: object) -> Future[Result]:
+        """Do the work in a thread, which ends later than its cancelled caller, and then gives up its place."""
+        try:
+            ending = self._pool.submit(work, *arguments)
+        except SandboxError:
+            self._running.give()
+            raise
+        ending.add_done_callback(lambda _: self._running.give())
+        return ending
 
     def _run(self, command: Sequence[str], given: bytes, cancelled: threading.Event) -> ExecResult:
         with self._lock:
@@ -113,11 +133,12 @@ class PooledSession:
 class PooledSandbox:
     """A `Sandbox` over whatever `start` starts."""
 
-    def __init__(self, name: str, start: Callable[[], Box], most: int) -> None:
+    def __init__(self, name: str, start: Callable[[], Box], limits: Limits) -> None:
         self._name = name
-        self._pool = Pool(start, most)
-        self._places = Places(most)
-        self._long_places = Places(max(1, most - 1))
+        self._pool = Pool(start, limits.at_once + _TIDYING)
+        self._running = Places(limits.at_once)
+        self._places = Places(limits.boxes)
+        self._long_places = Places(max(1, limits.boxes - 1))
 
     @property
     def name(self) -> str:
@@ -126,11 +147,11 @@ class PooledSandbox:
 
     def open(self, workspace_id: str) -> PooledSession:
         """A session with a fresh workspace; it takes up room only from its first call on."""
-        return PooledSession(self._pool, (self._long_places, self._places), workspace_id)
+        return PooledSession(self._pool, self._running, (self._long_places, self._places), workspace_id)
 
     async def run_python(self, code: str) -> ExecResult:
         """Run a Python program in a workspace of its own."""
-        async with PooledSession(self._pool, (self._places,), "a program") as session:
+        async with PooledSession(self._pool, self._running, (self._places,), "a program") as session:
             return await session.run_python(code)
 
     async def close(self) -> None:

@@ -244,7 +244,7 @@ def test_an_observation_of_a_code_tool_satisfies_its_output_schema(stage: Stage)
 
 
 def test_a_closed_environment_gives_its_place_back(stage: Stage) -> None:
-    for _ in range(stage.settings.sandbox_at_once + 1):
+    for _ in range(stage.settings.concurrency + 2):
         where = environment(stage, ScriptedTeacher(1.0), stage.tools[CODE_TOOL])
         assert observe(where, CODE_TOOL, '{"code": "print(1)"}').ok
         asyncio.run(where.close())

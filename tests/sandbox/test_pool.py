@@ -38,7 +38,7 @@ asyncio.run(hold())
 @pytest.fixture
 def narrow(backend: Open, limits: Limits) -> Iterator[Sandbox]:
     """A sandbox of two places, closed at the end."""
-    sandbox = backend(limits.model_copy(update={"at_once": 2}))
+    sandbox = backend(limits.model_copy(update={"boxes": 2}))
     yield sandbox
     asyncio.run(sandbox.close())
 
@@ -83,7 +83,7 @@ def test_waiting_does_not_count_against_the_limit(backend: Open, hasty: Limits) 
         code = "import time\ntime.sleep(0.7)\nprint('slept')"
         return await asyncio.gather(*(sandbox.run_python(code) for _ in range(3)))
 
-    sandbox = backend(hasty.model_copy(update={"at_once": 2}))
+    sandbox = backend(hasty.model_copy(update={"boxes": 2}))
     assert [result.stdout for result in asyncio.run(three(sandbox))] == ["slept\n"] * 3
 
 

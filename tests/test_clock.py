@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tdscaling_assets.llm.clock import off_the_clock, time_limit
+from tdscaling_assets.clock import off_the_clock, time_limit
 
 
 def test_time_within_the_limit_counts() -> None:
