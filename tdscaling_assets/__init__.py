@@ -11,12 +11,14 @@
     measures.py    one conversation → reasoning-mode labels, action complexity
     paths.py       JSON value and dotted path → value
     examples.py    JSON Schema → a plausible value
+    observed.py    a tool's answer, what is known → fields that should be other than they are
     code_tasks.py  rows → a code step: its instruction, known result and program
     prompts/       one template per speaking role; strict rendering
     llm/           ChatModel protocol; litellm client; scripted teacher
     sandbox/       Sandbox protocol; docker, bubblewrap
     storage/       lake (attach, transact, migrate), tables (DDL), spool
     services/      built-in worlds: engine, specs (data), MCP server
+    remote/        MCP servers of others: configuration, secrets, lasting sessions
   stages, strangers to each other, in data-flow order
     catalog/       sources → Tools
     graph.py       Tools → edges
@@ -34,7 +36,7 @@
     commands/      what a command does beyond one call of the core
     cli.py         `tds`
 
-A floor imports only from the floors below it: shell → stages → storage, llm, sandbox, services → evidence → prompts,
-measures, flows, paths, examples, code_tasks → junk → entities, speech, shapes → text, vocabulary → settings → schema →
-errors. `lint-imports` enforces it.
+A floor imports only from the floors below it: shell → stages → storage, llm, sandbox, services, remote → evidence →
+prompts, measures, flows, paths, examples, code_tasks, observed → junk → entities, speech, shapes → text, vocabulary →
+settings → schema → errors. `lint-imports` enforces it.
 """

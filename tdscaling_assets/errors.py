@@ -7,6 +7,7 @@
     ├── ModelError           a model call failed; .kind says how, .retryable whether to try again
     ├── EndpointDownError    an endpoint has answered nothing for longer than the set patience
     ├── BudgetReachedError   what may be spent on this batch or night is spent
+    ├── ToolError            a live tool's server cannot be reached, broke off or did not answer in time
     └── SpecError            a service spec is wrong; names file, operation and remedy
 
 A failed *conversation* is not an exception: it is a stored row whose `failure` says what happened.
@@ -34,6 +35,10 @@ class StorageError(TdsError):
 
 class SandboxError(TdsError):
     """No sandbox works on this machine, or the chosen one broke."""
+
+
+class ToolError(TdsError):
+    """A live tool's server cannot be reached, broke off or did not answer in time."""
 
 
 class SpecError(TdsError):

@@ -137,6 +137,10 @@ class Settings(BaseSettings):
     )
     sandbox_output_bytes: int = Field(16_384, gt=0, description="Bytes kept of stdout and of stderr, each.")
 
+    # live tools
+    mcp_call_seconds: float = Field(60.0, gt=0, description="Seconds one call of a live tool may take.")
+    mcp_text_characters: int = Field(20_000, ge=100, description="Characters kept of what a live tool returns.")
+
     # quality and evolution
     duplicate_similarity: float = Field(
         0.97, gt=0, le=1, description="Jaccard similarity from which two trajectories are near-duplicates."

@@ -2,7 +2,8 @@
 
 conversation.py   the loop: one blueprint → one trajectory, sound or failed
 guidance.py       where the conversation stands → the hint for whoever speaks next
-environment.py    a tool call → its observation: sandbox, built-in service, else a simulating model
+environment.py    a tool call → its observation: sandbox, built-in service, live server, else a simulating model
+consistency.py    a simulated answer, what was said before → what contradicts
 usage.py          what it cost
 progress.py       what has ended → a line to read
 batch.py          many conversations in flight, each handed over the moment it ends

@@ -5,15 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tdscaling_assets.agents.consistency import stated_facts
 from tdscaling_assets.agents.environment import Environment, error
 from tdscaling_assets.agents.guidance import OffPlanError, Progress, assistant_hint, user_hint
 from tdscaling_assets.agents.usage import add_usage
 from tdscaling_assets.clock import time_limit
-from tdscaling_assets.errors import ModelError, SandboxError, TdsError
+from tdscaling_assets.errors import ModelError, SandboxError, TdsError, ToolError
 from tdscaling_assets.llm.budget import Budget
 from tdscaling_assets.llm.protocol import ChatModel, ChatReply, ChatRequest
 from tdscaling_assets.measures import action_complexity, reasoning_labels, reasoning_mode
 from tdscaling_assets.prompts import prompt_versions, render, with_guidance
+from tdscaling_assets.remote.live import LiveServers
 from tdscaling_assets.sandbox.protocol import Sandbox
 from tdscaling_assets.schema import (
     Blueprint,
@@ -45,6 +47,7 @@ class Stage:
     sandbox: Sandbox | None
     settings: Settings
     budget: Budget | None = None
+    live: LiveServers | None = None
 
 
 @dataclass
@@ -60,7 +63,7 @@ class Conversation:
     usage: Usage = field(default_factory=Usage)
 
     async def run(self) -> None:
-        """Hold the whole conversation. Raises OffPlanError, ModelError or SandboxError where it breaks off."""
+        """Hold the whole conversation. Raises OffPlanError, RoleError, SandboxError or ToolError where it breaks."""
         for turn in self.blueprint.turns:
             self.messages.append(Message(role="user", content=await self._user_says(turn)))
             while (reply := await self._assistant_says(turn)).tool_calls:
@@ -101,7 +104,7 @@ class Conversation:
     async def _execute(self, call: ToolCall) -> None:
         step = self.progress.match(call)
         if step is not None and step.fault and step.step_id not in self.progress.failed:
-            made_up = self.stage.tools[step.tool_id].executor == "simulated"
+            made_up = self.stage.tools[step.tool_id].executor in ("mcp", "simulated")  # no server said this
             observation = error(step.fault).model_copy(update={"simulated": made_up})
         else:
             try:
@@ -166,6 +169,8 @@ async def converse(blueprint: Blueprint, stage: Stage) -> Trajectory:
         failure = Failure(kind="off_plan", detail=str(error_))
     except SandboxError as error_:
         failure = Failure(kind="sandbox", detail=str(error_))
+    except ToolError as error_:
+        failure = Failure(kind="tool", detail=str(error_))
     except TimeoutError:
         failure = Failure(kind="timeout", detail=f"no end within {stage.settings.conversation_timeout:g} s")
     except TdsError:  # the disk, the endpoint, the budget: the batch's affair
@@ -180,7 +185,15 @@ def open_conversation(blueprint: Blueprint, stage: Stage) -> Conversation:
     world = World([stage.services[name] for name in blueprint.services], blueprint.world_seed)
     offered = {tool_id: stage.tools[tool_id] for tool_id in blueprint.tool_ids}
     environment = Environment(
-        offered, world, stage.sandbox, stage.models["environment"], stage.settings, blueprint.seed
+        offered,
+        world,
+        stage.sandbox,
+        stage.models["environment"],
+        stage.settings,
+        blueprint.seed,
+        facts=blueprint.facts,
+        stated=stated_facts(blueprint, offered),
+        live=stage.live,
     )
     system = Message(role="system", content=render("assistant", domain=blueprint.domain, now=world.now))
     return Conversation(blueprint, stage, world, environment, Progress(blueprint), [system])

@@ -1,8 +1,8 @@
 """Tool sources in, one catalog of legal, unique, checked Tools out, with a reason for every record left out.
 
 sources.py      sources.yaml → source records        content.py       file → JSON value (yaml_text.py: YAML)
-files.py        JSON value → raw tools, by kind      mcp_config.py    client configuration → servers
-mcp.py          MCP server → raw tools               secrets.py       text → text without a server's secrets
+files.py        JSON value → raw tools or servers    execute.py       sources, Tools → which of them really run
+mcp.py          MCP server → raw tools
 openapi.py      API document → raw tools             api_calls.py     operation → schemas of a call
 api_schemas.py  schemas → self-contained ones        api_keywords.py  one schema → the words of 2020-12
 normalise.py    raw tool → Tool or RejectedTool

@@ -5,7 +5,7 @@ from collections import Counter
 
 from tdscaling_assets.catalog.harvest import Catalog
 from tdscaling_assets.catalog.state import State
-from tdscaling_assets.schema import Record
+from tdscaling_assets.schema import Record, Tool
 
 REASONS_SHOWN = 5
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -28,7 +28,7 @@ def find_changes(state: State, catalog: Catalog) -> Changes:
     old = {tool_id: tool for tool_id, tool in state.tools.items() if tool.present}
     present = [tool for tool in catalog.tools if tool.present]
     known = [tool for tool in present if tool.tool_id in old]
-    changed = sum(old[tool.tool_id].content_hash != tool.content_hash for tool in known)
+    changed = sum(_says_and_runs(old[tool.tool_id]) != _says_and_runs(tool) for tool in known)
     return Changes(
         new=len(present) - len(known),
         changed=changed,
@@ -37,6 +37,10 @@ def find_changes(state: State, catalog: Catalog) -> Changes:
         rejected=len(catalog.rejected),
         unreachable=sum(bool(source.failure) for source in catalog.sources),
     )
+
+
+def _says_and_runs(tool: Tool) -> tuple[str, str]:
+    return tool.content_hash, tool.executor
 
 
 def copy_counts(catalog: Catalog) -> dict[str, int]:

@@ -4,6 +4,7 @@ A file may be listed under the wrong word of `sources.yaml`, or be something els
 was expected, what was seen and the word to write.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from pydantic import JsonValue
 
 from tdscaling_assets.catalog.content import read_content
 from tdscaling_assets.errors import ConfigError
+from tdscaling_assets.remote.config import McpServer, RefusedServer, read_servers
 from tdscaling_assets.schema import JsonObject
 
 Word = Literal["file", "openapi", "mcp_config"]
@@ -44,9 +46,9 @@ def read_api_document(path: Path) -> JsonObject:
     return _checked_version(path, _read_object(path, "openapi"))
 
 
-def read_client_config(path: Path) -> JsonObject:
-    """The MCP client configuration of the file. Raises ConfigError when it is anything else."""
-    return _read_object(path, "mcp_config")
+def read_mcp_config(path: Path, environment: Mapping[str, str]) -> tuple[McpServer | RefusedServer, ...]:
+    """The servers of the MCP client configuration in the file, by name. Raises ConfigError when it is anything else."""
+    return read_servers(_read_object(path, "mcp_config")["mcpServers"], path, environment)
 
 
 def recognise(content: JsonValue) -> Kind:

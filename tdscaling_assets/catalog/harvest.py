@@ -5,7 +5,6 @@ Read → normalise, reusing what did not change → link duplicates → mark wha
 
 import asyncio
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,15 +12,24 @@ from pydantic import JsonValue
 
 from tdscaling_assets.catalog.domains import assign_domains
 from tdscaling_assets.catalog.duplicates import link_copies
-from tdscaling_assets.catalog.files import read_api_document, read_tool_file
+from tdscaling_assets.catalog.execute import check_servers, choose_executors, missing_tools
+from tdscaling_assets.catalog.files import read_api_document, read_mcp_config, read_tool_file
 from tdscaling_assets.catalog.ledger import EMPTY, Ledger
 from tdscaling_assets.catalog.mcp import list_server_tools
-from tdscaling_assets.catalog.mcp_config import McpServer, RefusedServer, read_mcp_config
 from tdscaling_assets.catalog.normalise import RULES, Origin
 from tdscaling_assets.catalog.openapi import Operation, list_operations, server_name
-from tdscaling_assets.catalog.sources import BuiltinSource, FileSource, McpSource, OpenapiSource, Source, read_sources
+from tdscaling_assets.catalog.sources import (
+    BuiltinSource,
+    FileSource,
+    McpSource,
+    OpenapiSource,
+    Source,
+    label_sources,
+    read_sources,
+)
 from tdscaling_assets.catalog.state import State, VersionKey
 from tdscaling_assets.errors import ConfigError
+from tdscaling_assets.remote.config import McpServer, RefusedServer
 from tdscaling_assets.sandbox.protocol import observation_schema
 from tdscaling_assets.sandbox.tools import TOOLS, CodeTool
 from tdscaling_assets.schema import (
@@ -93,7 +101,7 @@ async def harvest(settings: Settings, state: State = EMPTY, seen_at: str = "") -
     sources = read_sources(settings.sources)
     listings = [
         listing
-        for source, label in zip(sources, _labels(sources), strict=True)
+        for source, label in zip(sources, label_sources(sources), strict=True)
         for listing in await _list_source(source, label, settings, state)
     ]
     ledger = Ledger(state)
@@ -102,7 +110,7 @@ async def harvest(settings: Settings, state: State = EMPTY, seen_at: str = "") -
     for tool in own:
         ledger.add_own(tool)
     ledger.settle()
-    tools = sorted(ledger.tools.values(), key=lambda tool: tool.tool_id)
+    tools = choose_executors(sorted(ledger.tools.values(), key=lambda tool: tool.tool_id), sources)
     if tools != [*state.tools.values()]:
         tools = link_copies(assign_domains(tools))
     ledger.tools = {tool.tool_id: tool for tool in tools}
@@ -142,29 +150,6 @@ def _take(ledger: Ledger, listing: Listing, state: State) -> ToolSource:
         entries=entries,
         failure=listing.failure,
     )
-
-
-def _labels(sources: Sequence[Source]) -> list[str]:
-    """What stored tools call each source: kind and file name, with a number where two are alike."""
-    seen: Counter[str] = Counter()
-    labels: list[str] = []
-    for source in sources:
-        label = _label(source)
-        seen[label] += 1
-        labels.append(label if seen[label] == 1 else f"{label}#{seen[label]}")
-    return labels
-
-
-def _label(source: Source) -> str:
-    match source:
-        case BuiltinSource():
-            return "builtin"
-        case McpSource():
-            return f"mcp_config:{source.mcp_config.name}"
-        case OpenapiSource():
-            return f"openapi:{source.openapi.name}"
-        case FileSource():
-            return f"file:{source.file.name}"
 
 
 def code_tools() -> list[Tool]:
@@ -254,6 +239,8 @@ async def _list_service(service: ServiceSpec, label: str, seed: int, domain: str
 async def _list_mcp(source: McpSource, label: str) -> list[Listing]:
     """All servers of a configuration, in at most their time-out × ⌈servers ÷ at_once⌉ and once the time to stop one."""
     turnstile = asyncio.Semaphore(source.at_once)
+    servers = read_mcp_config(source.mcp_config, environment())
+    check_servers(source, [server.name for server in servers])
 
     async def visit(server: McpServer | RefusedServer) -> Listing:
         origin = Origin(source=label, server=server.name, executor="simulated", domain=source.domain)
@@ -267,9 +254,20 @@ async def _list_mcp(source: McpSource, label: str) -> list[Listing]:
             records = await listing
         except ConfigError as error:
             return Listing(origin=origin, failure=str(error), unread=True)
-        return Listing(origin=origin, records=tuple(records), failure="" if records else "the server lists no tools")
+        failure = "" if records else "the server lists no tools"
+        missing = _missing(source, server.name, records)
+        return Listing(origin=origin, records=tuple(records), refused=missing, failure=failure)
 
-    return list(await asyncio.gather(*map(visit, read_mcp_config(source.mcp_config, environment()))))
+    return list(await asyncio.gather(*map(visit, servers)))
+
+
+def _missing(source: McpSource, server: str, records: Sequence[JsonValue]) -> tuple[Operation, ...]:
+    """Tools that `execute` names and the server does not list, each as a record that is refused."""
+    names = [str(record.get("name")).strip() for record in records if isinstance(record, dict)]
+    reason = f"not there to execute: the server {server!r} has no such tool, correct `execute`"
+    return tuple(
+        Operation(record={"name": name}, reason=reason) for name in missing_tools(source.execute.get(server, ()), names)
+    )
 
 
 def _stem(path: Path) -> str:

@@ -1,5 +1,7 @@
 """`sources.yaml` in, frozen source records out. Everything wrong with the file is a ConfigError in one sentence."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,12 +21,15 @@ class BuiltinSource(Record):
 
 class McpSource(Record):
     """Live MCP servers, listed in the `mcpServers` JSON at `mcp_config`: up to `at_once` are visited at the same time,
-    each gets `timeout` seconds to answer unless its own entry says otherwise."""
+    each gets `timeout` seconds to answer unless its own entry says otherwise.
+
+    `execute` names the servers whose tools really run: `true` for those that do no harm, or the names of some."""
 
     mcp_config: Path
     domain: str | None = None
     timeout: Annotated[float, Field(gt=0)] = 60.0
     at_once: Annotated[int, Field(ge=1)] = 8
+    execute: dict[str, Literal[True] | tuple[str, ...]] = Field(default_factory=dict)
 
 
 class FileSource(Record):
@@ -57,6 +62,7 @@ _WANTED = {
     "domain": "the name of a business domain",
     "timeout": "a number of seconds above 0",
     "at_once": "a whole number of servers, at least 1",
+    "execute": "a mapping of server names to `true` or a list of tool names",
 }
 _EXAMPLE = "`sources: [{builtin: all}]`"
 
@@ -65,6 +71,29 @@ def read_sources(path: Path) -> tuple[Source, ...]:
     """The entries of a sources file, in its order, with paths resolved against its folder."""
     entries = _entries(path, _load_yaml(path))
     return tuple(_read_entry(path, position, entry) for position, entry in enumerate(entries, start=1))
+
+
+def label_sources(sources: Sequence[Source]) -> list[str]:
+    """What stored tools call each source: kind and file name, with a number where two are alike."""
+    seen: Counter[str] = Counter()
+    labels: list[str] = []
+    for source in sources:
+        label = _label(source)
+        seen[label] += 1
+        labels.append(label if seen[label] == 1 else f"{label}#{seen[label]}")
+    return labels
+
+
+def _label(source: Source) -> str:
+    match source:
+        case BuiltinSource():
+            return "builtin"
+        case McpSource():
+            return f"mcp_config:{source.mcp_config.name}"
+        case OpenapiSource():
+            return f"openapi:{source.openapi.name}"
+        case FileSource():
+            return f"file:{source.file.name}"
 
 
 def _load_yaml(path: Path) -> object:

@@ -9,16 +9,19 @@ import dagster as dg
 from tdscaling_assets.agents.batch import run_batch
 from tdscaling_assets.agents.conversation import Stage
 from tdscaling_assets.agents.progress import Progress
+from tdscaling_assets.catalog.execute import live_servers, withdraw_executors
+from tdscaling_assets.catalog.sources import read_sources
 from tdscaling_assets.defs.system import System, open_replies
 from tdscaling_assets.defs.tables import store, table_asset
 from tdscaling_assets.errors import RETRYABLE, TdsError
 from tdscaling_assets.llm.roles import Models, open_models
 from tdscaling_assets.quality.funnel import passes_rules
 from tdscaling_assets.quality.rules import Case
+from tdscaling_assets.remote.live import LiveServers
 from tdscaling_assets.sandbox.select import open_sandbox
 from tdscaling_assets.schema import CODE_TOOLS, Blueprint, PendingBlueprint, Tool, Trajectory, digest
 from tdscaling_assets.services.spec import load_services, runs_program
-from tdscaling_assets.settings import Settings
+from tdscaling_assets.settings import Settings, environment
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.spool import Spool
@@ -92,18 +95,27 @@ async def _hold(
     finally:
         watcher.cancel()
         await models.close()
+        if stage.live is not None:
+            await stage.live.close()
         if stage.sandbox is not None:
             await stage.sandbox.close()
     return done, stopped
 
 
 def open_stage(settings: Settings, tools: Sequence[Tool], blueprints: Sequence[Blueprint], models: Models) -> Stage:
-    """Models, tools and worlds of a batch; a sandbox only where a blueprint offers a tool that runs code."""
+    """Models, tools and worlds of a batch; a sandbox only where a blueprint offers a tool that runs code, live servers
+    only where one offers a tool of theirs."""
     services = load_services()
+    offered = {tool_id for one in blueprints for tool_id in one.tool_ids}
+    live: LiveServers | None = None
+    if any(tool.executor == "mcp" and tool.tool_id in offered for tool in tools):
+        sources = read_sources(settings.sources)
+        tools = withdraw_executors(tools, sources)
+        live = LiveServers(live_servers(sources, environment()), settings)
     programs = {
         tool.tool_id for tool in tools if tool.executor == "builtin" and runs_program(services[tool.server], tool.name)
     }
-    needs_sandbox = any(not (programs | CODE_TOOLS).isdisjoint(one.tool_ids) for one in blueprints)
+    needs_sandbox = not (programs | CODE_TOOLS).isdisjoint(offered)
     return Stage(
         models=models,
         tools={tool.tool_id: tool for tool in tools},
@@ -111,6 +123,7 @@ def open_stage(settings: Settings, tools: Sequence[Tool], blueprints: Sequence[B
         sandbox=open_sandbox(settings) if needs_sandbox else None,
         settings=settings,
         budget=models.budget,
+        live=live,
     )
 
 
@@ -127,12 +140,13 @@ def _model_was_gone(trajectory: Trajectory) -> bool:
 
 
 def _fingerprint(blueprint: Blueprint, stage: Stage) -> str:
-    """What a finished conversation must match to count: its blueprint, and who speaks how."""
+    """What a finished conversation must match to count: its blueprint, who speaks how, and which tools really run."""
     speakers = {role: stage.settings.model_options(role).model_dump(mode="json") for role in stage.models}
     manner = stage.settings.model_dump(
         mode="json", include={"compliance", "model_temperature", "model_tools", "max_steps"}
     )
-    return digest(blueprint.model_dump(mode="json"), speakers, manner)
+    live = [tool_id for tool_id in blueprint.tool_ids if stage.tools[tool_id].executor == "mcp"]
+    return digest(blueprint.model_dump(mode="json"), speakers, manner, *live)
 
 
 def _figures(trajectories: Sequence[Trajectory]) -> dict[str, float]:

@@ -10,14 +10,17 @@ import json
 import random
 from collections.abc import Iterable
 
+from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
 from tdscaling_assets import code_tasks
+from tdscaling_assets.entities import Act
 from tdscaling_assets.examples import example_object
 from tdscaling_assets.llm import phrases
 from tdscaling_assets.llm.phrases import pick
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
 from tdscaling_assets.llm.text_tools import is_asked_in_text, write_calls
+from tdscaling_assets.observed import Entity, Known, find_demands
 from tdscaling_assets.prompts import read_guidance
 from tdscaling_assets.schema import JsonObject, ToolCall, Usage, canonical_json, digest
 
@@ -104,11 +107,30 @@ def _planner(hint: JsonObject, rng: random.Random) -> str:
 
 
 def _environment(hint: JsonObject, rng: random.Random) -> str:
+    """An example of the schema that keeps to what is known, as far as the schema lets it."""
     arguments, schema = _object(hint.get("arguments")), _object(hint.get("output_schema"))
     stable = random.Random(digest(hint.get("tool"), arguments))
+    value: JsonObject = {"status": "ok", **arguments, "reference": f"REF-{stable.randint(10_000, 99_999)}"}
     if schema:
-        return json.dumps(example_object(schema, arguments, stable), ensure_ascii=False)
-    return json.dumps({"status": "ok", **arguments, "reference": f"REF-{stable.randint(10_000, 99_999)}"})
+        value = example_object(schema, arguments, stable)
+    validator = Draft202012Validator(schema)
+    for _ in range(2):  # first which thing it is about, then what is known of that
+        for demand in find_demands(value, arguments, _act(hint), _known(hint)):
+            said = demand.holder[demand.name]
+            demand.holder[demand.name] = demand.wanted
+            if not validator.is_valid(value):
+                demand.holder[demand.name] = said
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _act(hint: JsonObject) -> Act:
+    verb, nouns, stage = [*_list(hint.get("act")), "", [], None][:3]
+    return Act(str(verb), tuple(map(str, _list(nouns))), stage if isinstance(stage, int) else None)
+
+
+def _known(hint: JsonObject) -> Known:
+    things = map(_object, _list(hint.get("known")))
+    return {Entity(str(thing["key"]), str(thing["mark"])): _object(thing["fields"]) for thing in things}
 
 
 def _judge(hint: JsonObject, rng: random.Random) -> str:

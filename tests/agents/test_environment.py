@@ -46,7 +46,8 @@ FORECAST = Tool(
 def environment(stage: Stage, simulator: ChatModel, *tools: Tool) -> Environment:
     world = World([], 1)
     offered = {tool.tool_id: tool for tool in tools or (FORECAST,)}
-    return Environment(offered, world, stage.sandbox, simulator, stage.settings, seed=5)
+    facts = {"city": "Oslo"}
+    return Environment(offered, world, stage.sandbox, simulator, stage.settings, seed=5, facts=facts)
 
 
 def observe(where: Environment, name: str, arguments: str, history: Sequence[Message] = ()) -> Observation:
@@ -88,11 +89,20 @@ def test_a_simulated_observation_satisfies_its_schema_and_says_that_it_is_simula
 
 def test_a_simulator_sees_what_was_observed_before(stage: Stage, double: MakeDouble, say: Say) -> None:
     simulator = double(lambda request: say('{"city": "Oslo", "celsius": 3, "sky": "rain"}'))
-    history = [Message(role="tool", tool_call_id="c0", content='{"celsius": 3}'), Message(role="user", content="hi")]
+    call = ToolCall(id="c0", name="get_station", arguments='{"near": "Oslo"}')
+    history = [
+        Message(role="assistant", tool_calls=(call,)),
+        Message(role="tool", tool_call_id="c0", name="get_station", content='{"celsius": 3}'),
+        Message(role="user", content="hi"),
+    ]
     observe(environment(stage, simulator), "get_forecast", '{"city": "Oslo"}', history)
     (request,) = simulator.asked
     assert request.role == "environment"
-    assert json.loads(str(request.messages[1]["content"]))["earlier_observations"] == ['{"celsius": 3}']
+    assert json.loads(str(request.messages[1]["content"])) == {
+        "facts": {"city": "Oslo"},
+        "earlier_calls": [{"tool": "get_station", "arguments": {"near": "Oslo"}, "observation": {"celsius": 3}}],
+        "arguments": {"city": "Oslo"},
+    }
 
 
 @pytest.mark.parametrize("wrapped", ["Sure:\n```json\n{}\n```", "{} and nothing else"])
@@ -102,12 +112,12 @@ def test_a_simulator_may_wrap_its_json_in_prose(wrapped: str, stage: Stage, doub
     assert observe(environment(stage, simulator), "get_forecast", '{"city": "Oslo"}').value == json.loads(value)
 
 
-def test_a_simulator_has_a_second_chance_with_another_seed(stage: Stage, double: MakeDouble, say: Say) -> None:
+def test_a_simulator_has_a_second_chance(stage: Stage, double: MakeDouble, say: Say) -> None:
     replies = iter(["no idea", '{"city": "Oslo", "celsius": 3, "sky": "rain"}'])
     simulator = double(lambda request: say(next(replies)))
     where = environment(stage, simulator)
     assert observe(where, "get_forecast", '{"city": "Oslo"}').ok
-    assert [request.seed for request in simulator.asked] == [5, 6]
+    assert len(simulator.asked) == 2
     assert (where.spent.calls, where.spent.usd) == (2, 1.0)
 
 
@@ -116,10 +126,71 @@ def test_a_simulator_that_never_satisfies_the_schema_fails(
     text: str, stage: Stage, double: MakeDouble, say: Say
 ) -> None:
     where = environment(stage, double(lambda request: say(text)))
-    with pytest.raises(ModelError, match="get_forecast") as caught:
+    with pytest.raises(ModelError, match="the environment wrote") as caught:
         observe(where, "get_forecast", '{"city": "Oslo"}')
     assert caught.value.kind == "malformed"
-    assert where.spent.calls == 2
+    assert where.spent.calls == 1 + stage.settings.model_repairs
+
+
+@pytest.mark.parametrize("repairs", [0, 1, 4])
+def test_a_simulator_is_told_what_is_wrong_as_often_as_set(
+    repairs: int, stage: Stage, double: MakeDouble, say: Say
+) -> None:
+    simulator = double(lambda request: say('{"city": "Oslo", "celsius": "mild", "sky": "rain"}'))
+    patient = replace(stage, settings=stage.settings.model_copy(update={"model_repairs": repairs}))
+    with pytest.raises(ModelError, match=r"\$\.celsius"):
+        observe(environment(patient, simulator), "get_forecast", '{"city": "Oslo"}')
+    assert len(simulator.asked) == repairs + 1
+    told = [str(message["content"]) for message in simulator.asked[-1].messages if message["role"] == "user"][1:]
+    assert len(told) == repairs
+    assert all("$.celsius: 'mild' is not of type 'number'" in complaint for complaint in told)
+
+
+def test_a_contradiction_is_told_and_repaired(stage: Stage, double: MakeDouble, say: Say) -> None:
+    replies = iter(['{"city": "Rome", "celsius": 3, "sky": "rain"}', '{"city": "Oslo", "celsius": 3, "sky": "rain"}'])
+    simulator = double(lambda request: say(next(replies)))
+    observation = observe(environment(stage, simulator), "get_forecast", '{"city": "Oslo"}')
+    assert observation.value == {"city": "Oslo", "celsius": 3, "sky": "rain"}
+    first, second = simulator.asked
+    assert second.messages[: len(first.messages)] == first.messages
+    assert [message["role"] for message in second.messages[-2:]] == ["assistant", "user"]
+    assert "Rome" in str(second.messages[-1]["content"]) and "'Oslo'" in str(second.messages[-1]["content"])
+
+
+def test_a_contradiction_that_stays_fails_with_what_contradicts(stage: Stage, double: MakeDouble, say: Say) -> None:
+    simulator = double(lambda request: say('{"city": "Rome", "celsius": 3, "sky": "rain"}'))
+    with pytest.raises(ModelError, match=r"It says \"Rome\" in city, but the call was given 'Oslo'"):
+        observe(environment(stage, simulator), "get_forecast", '{"city": "Oslo"}')
+
+
+def test_a_repeated_look_up_gets_the_same_answer_without_a_model(stage: Stage, double: MakeDouble, say: Say) -> None:
+    replies = iter(
+        [
+            '{"city": "Oslo", "celsius": 3, "sky": "rain"}',
+            '{"ok": true}',
+            '{"city": "Oslo", "celsius": 9, "sky": "rain"}',
+        ]
+    )
+    simulator = double(lambda request: say(next(replies)))
+    change = FORECAST.model_copy(
+        update={"tool_id": "set_forecast", "name": "set_forecast", "output_schema": None, "read_only": False}
+    )
+    where = environment(stage, simulator, FORECAST, change)
+    first = observe(where, "get_forecast", '{"city": "Oslo"}')
+    assert observe(where, "get_forecast", '{"city":"Oslo"}') == first
+    assert len(simulator.asked) == 1
+    assert observe(where, "set_forecast", '{"city": "Oslo"}').ok
+    assert observe(where, "get_forecast", '{"city": "Oslo"}') != first
+    assert len(simulator.asked) == 3
+
+
+def test_a_repeated_change_is_simulated_again(stage: Stage, double: MakeDouble, say: Say) -> None:
+    simulator = double(lambda request: say('{"ok": true}'))
+    change = FORECAST.model_copy(update={"read_only": False, "output_schema": None})
+    where = environment(stage, simulator, change)
+    for _ in range(2):
+        observe(where, "get_forecast", '{"city": "Oslo"}')
+    assert len(simulator.asked) == 2
 
 
 def test_such_a_conversation_is_the_fault_of_the_environment(

@@ -168,6 +168,16 @@ def test_foreign_tools_give_blueprints_without_truth(foreign_library: Library, r
         assert blueprint.target_mode and blueprint.target_cac > 0
 
 
+def test_tools_that_run_live_are_planned_like_simulated_ones(foreign_library: Library, regime: Regime) -> None:
+    plan, settings = regime(domain_weights={}), Settings(batch_size=20)
+    live = [tool.model_copy(update={"executor": "mcp"}) for tool in foreign_library.tools.values()]
+    edges = [edge for tool in live for edge in foreign_library.edges_out_of(tool.tool_id)]
+    running = Library(live, edges, foreign_library.clusters, {})
+    assert plan_batch(plan, "r02-b01", running, (), settings) == plan_batch(
+        plan, "r02-b01", foreign_library, (), settings
+    )
+
+
 def test_clusters_are_drawn_by_domain_weight(library: Library) -> None:
     rng = random.Random(1)
     drawn = {draw_cluster({"banking": 1.0}, library.clusters, rng).domain for _ in range(30)}

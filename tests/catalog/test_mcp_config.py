@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tdscaling_assets.catalog.mcp_config import McpServer, RefusedServer, read_mcp_config
+from tdscaling_assets.catalog.files import read_mcp_config
 from tdscaling_assets.errors import ConfigError
+from tdscaling_assets.remote.config import McpServer, RefusedServer
 
 
 def read(folder: Path, entry: object, **environment: str) -> McpServer | RefusedServer:

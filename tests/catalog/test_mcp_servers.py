@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tdscaling_assets.catalog.mcp import list_server_tools
-from tdscaling_assets.catalog.mcp_config import McpServer
 from tdscaling_assets.errors import ConfigError
+from tdscaling_assets.remote.config import McpServer
 
 SCRIPTS = Path(sys.executable).parent
 ANSWERING = """

@@ -130,6 +130,28 @@ def test_a_simulated_tool_answers_equal_calls_alike() -> None:
     assert first["id"] == "A-1"
 
 
+@pytest.mark.parametrize(
+    ("output_schema", "expected"),
+    [
+        ({"properties": {"order": {"properties": {"id": {"type": "string"}, "total": {"type": "number"}}}}}, 50),
+        ({"properties": {"order": {"properties": {"id": {"type": "string"}, "total": {"const": 9}}}}}, 9),
+    ],
+)
+def test_a_simulated_tool_keeps_to_what_is_known_where_its_schema_lets_it(
+    output_schema: JsonObject, expected: int
+) -> None:
+    hint: JsonObject = {
+        "role": "environment",
+        "tool": "get_order",
+        "arguments": {"order_id": "ORD-7"},
+        "output_schema": output_schema,
+        "act": ["get", ["order"], 2],
+        "known": [{"key": "order_id", "mark": "ord 7", "fields": {"total": 50}}],
+    }
+    answer = json.loads(reply(hint).content or "")
+    assert answer["order"] == {"id": "ORD-7", "total": expected}
+
+
 def test_without_guidance_it_says_so() -> None:
     request = ChatRequest(role="assistant", messages=({"role": "user", "content": "Hi"},))
     assert "only when guided" in (asyncio.run(ScriptedTeacher(1.0).complete(request)).content or "")

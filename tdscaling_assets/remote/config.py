@@ -1,4 +1,4 @@
-"""An MCP client configuration in, its servers out; an entry that cannot be used is refused alone, with a sentence.
+"""The `mcpServers` of a client configuration in, servers out; an entry that cannot be used is refused alone.
 
 `${VAR}` and `${VAR:-default}` stand for environment variables, as MCP clients have it. No sentence holds a value of a
 header, of an environment variable or of anything that was put in for a `${VAR}`.
@@ -11,9 +11,8 @@ from typing import Literal
 
 from pydantic import Field, JsonValue, ValidationError
 
-from tdscaling_assets.catalog.files import read_client_config
-from tdscaling_assets.catalog.secrets import Secrets, find_secrets
 from tdscaling_assets.errors import ConfigError
+from tdscaling_assets.remote.secrets import Secrets, find_secrets
 from tdscaling_assets.schema import JsonObject, Record
 
 _LONGEST = 3_600  # seconds; a larger time-out was written in milliseconds, as some clients have it. Our own number
@@ -51,12 +50,13 @@ class RefusedServer(Record):
     reason: str
 
 
-def read_mcp_config(path: Path, environment: Mapping[str, str]) -> tuple[McpServer | RefusedServer, ...]:
-    """The servers of the configuration, by name; a stdio server starts in the file's folder by default.
+def read_servers(
+    servers: JsonValue, path: Path, environment: Mapping[str, str]
+) -> tuple[McpServer | RefusedServer, ...]:
+    """The servers of the configuration at `path`, by name; a stdio server starts in its folder by default.
 
-    Raises ConfigError when the file is no configuration or lists no server.
+    Raises ConfigError when it lists no server.
     """
-    servers = read_client_config(path)["mcpServers"]
     if not isinstance(servers, dict) or not servers:
         raise ConfigError(
             f'{path} has no servers: it must be JSON such as {{"mcpServers": {{"name": {{"command": …}}}}}}'

@@ -1,9 +1,9 @@
 """A server's configuration in, text without its secrets out: what a server echoes must not reach errors or tables.
 
 `certain` secrets are the values of headers, and of environment variables, options and URL parts that are named like a
-key; `likely` ones are the other environment values. Errors hide both. A tool's own text, where `production` or
-`europe` may just be a word, hides the certain ones, and of the likely ones those that look made up. The rules for names
-and lengths are our own.
+key, and passwords inside URLs; `likely` ones are the other environment values. Errors hide both. What a tool says of
+itself or answers, where `production` or `europe` may just be a word, hides the certain ones, and of the likely ones
+those that look made up. The rules for names and lengths are our own.
 """
 
 import re
@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 MASK = "***"
 _NAMED_SECRET = re.compile(r"key|token|secret|passw|pwd|auth|credential|cookie|signature", re.IGNORECASE)
+_PASSWORD = re.compile(r"://[^\s/?#:@]*:([^\s/?#]+)@")
 _OPEN_HEADERS = {"accept", "accept-encoding", "accept-language", "content-type", "user-agent"}
 _SCHEMES = {"basic", "bearer", "digest", "token", "apikey"}
 _SHORTEST_CERTAIN, _SHORTEST_LIKELY, _SHORTEST_MADE_UP = 2, 4, 8  # characters; hiding every `1` would hide the errors
@@ -35,13 +36,19 @@ class Secrets(NamedTuple):
         made_up = tuple(word for word in self.likely if len(word) >= _SHORTEST_MADE_UP and re.search(r"\d", word))
         return _mask_value(value, (*self.certain, *made_up))
 
+    def mask_failure(self, value: JsonValue) -> JsonValue:
+        """The JSON value of an error with every secret in its texts and keys replaced."""
+        return _mask_value(value, (*self.certain, *self.likely))
+
 
 def find_secrets(
     headers: Mapping[str, str], env: Mapping[str, str], args: Iterable[str], url: str, variables: Mapping[str, str]
 ) -> Secrets:
     """The secrets of a server; `variables` are the environment variables that its entry refers to."""
     certain = {part for name, value in headers.items() if name.lower() not in _OPEN_HEADERS for part in _parts(value)}
+    args = tuple(args)
     certain |= {*_option_values(args), *_url_values(url)}
+    certain |= {word for value in (*args, *env.values(), *variables.values()) for word in _passwords(value)}
     likely: set[str] = set()
     for name, value in [*env.items(), *variables.items()]:
         (certain if _NAMED_SECRET.search(name) else likely).add(value)
@@ -94,6 +101,13 @@ def _url_values(url: str) -> Iterator[str]:
         if value:
             yield value
             yield unquote(value)
+
+
+def _passwords(text: str) -> Iterator[str]:
+    """The password of a URL such as a database's, as written and decoded."""
+    for password in _PASSWORD.findall(text):
+        yield password
+        yield unquote(password)
 
 
 def _sorted(values: set[str], shortest: int) -> tuple[str, ...]:
