@@ -11,7 +11,7 @@ from typing import Any
 from tdscaling_assets.errors import ConfigError, ModelError, ModelFailure
 from tdscaling_assets.llm import provider
 from tdscaling_assets.llm.library import load_litellm
-from tdscaling_assets.llm.prices import listed_price, price
+from tdscaling_assets.llm.prices import listed_price, price, spare_unlisted
 from tdscaling_assets.llm.protocol import Answer, Attempt, ChatReply, ChatRequest
 from tdscaling_assets.llm.secrets import hide_secrets
 from tdscaling_assets.llm.text_tools import ask_in_text, is_asked_in_text, read_calls, split_reasoning
@@ -33,6 +33,7 @@ class LitellmAttempt:
         self.provider = self._check_name()
         self._fixed = self._fixed_parameters()
         self._calls_tools = self._can_call_tools()
+        spare_unlisted(options.model, self.provider)
         self._holds_to_schemas = bool(self._litellm.supports_response_schema(options.model))
 
     @property
@@ -123,7 +124,8 @@ class LitellmAttempt:
         usd = price(self._options.model, usage.prompt_tokens, usage.completion_tokens, self._settings)
         if usd is None or self._options.model in self._settings.prices:
             return usd
-        return float(self._litellm.completion_cost(response, model=self._options.model))
+        counted = response._hidden_params.get("response_cost")
+        return usd if counted is None else float(counted)
 
     def _check_name(self) -> str:
         name = self._options.model

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from tdscaling_assets.llm.rates import Allowance, Counted, Remaining, retry_after
 from tdscaling_assets.schema import Role
 
-_MANY_THROTTLED, _FEW_THROTTLED = 0.1, 0.02
+_MANY_THROTTLED, _FEW_THROTTLED = 0.2, 0.1
+_WINDOW = 50
 _LESS, _MORE = 0.7, 1.1
 _ROW_OF_THROTTLED = 3
 _COUNTED: tuple[Counted, ...] = ("requests", "tokens")
@@ -18,8 +19,8 @@ Waiting = deque[tuple["asyncio.Future[None]", float]]
 
 
 class Limiter:
-    """At most `most` calls at a time. Over each window of as many outcomes as calls are allowed, more than a tenth
-    throttled lowers that number, fewer than one in fifty raises it again. Three throttled in a row hold everybody back
+    """At most `most` calls at a time. Over each window of as many outcomes as calls are allowed, and at least 50, more
+    than a fifth throttled lowers that number, fewer than a tenth raises it again. Three throttled in a row hold everybody back
     for as long as the endpoint asks. Numbers are our own."""
 
     def __init__(
@@ -83,7 +84,7 @@ class Limiter:
     def _count(self, throttled: int) -> None:
         self._outcomes += 1
         self._throttled += throttled
-        if self._outcomes < self.allowed:
+        if self._outcomes < max(_WINDOW, self.allowed):
             return
         share = self._throttled / self._outcomes
         if share > _MANY_THROTTLED:
