@@ -124,8 +124,7 @@ class LitellmAttempt:
         usd = price(self._options.model, usage.prompt_tokens, usage.completion_tokens, self._settings)
         if usd is None or self._options.model in self._settings.prices:
             return usd
-        counted = response._hidden_params.get("response_cost")
-        return usd if counted is None else float(counted)
+        return float(sum(self._litellm.cost_per_token(model=self._options.model, usage_object=response.usage)))
 
     def _check_name(self) -> str:
         name = self._options.model

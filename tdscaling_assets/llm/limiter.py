@@ -20,8 +20,8 @@ Waiting = deque[tuple["asyncio.Future[None]", float]]
 
 class Limiter:
     """At most `most` calls at a time. Over each window of as many outcomes as calls are allowed, and at least 50, more
-    than a fifth throttled lowers that number, fewer than a tenth raises it again. Three throttled in a row hold everybody back
-    for as long as the endpoint asks. Numbers are our own."""
+    than a fifth throttled lowers that number, fewer than a tenth raises it again. Three throttled in a row hold
+    everybody back for as long as the endpoint asks. Numbers are our own."""
 
     def __init__(
         self,

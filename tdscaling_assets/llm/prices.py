@@ -3,6 +3,7 @@
 from functools import cache
 
 from tdscaling_assets.llm.library import load_litellm
+from tdscaling_assets.llm.provider import free_entry
 from tdscaling_assets.settings import Settings
 
 MILLION = 1_000_000
@@ -36,5 +37,4 @@ def spare_unlisted(model: str, provider: str) -> None:
     """Spare litellm its search for the price of a model that its list does not have, a third of a millisecond of CPU
     per call: it gets one of zero, which nobody reads, because `listed_price` is known by then."""
     if provider in _PLAIN and listed_price(model) is None:
-        free = {"litellm_provider": provider, "mode": "chat", "input_cost_per_token": 0.0, "output_cost_per_token": 0.0}
-        load_litellm().register_model({model: free})
+        load_litellm().register_model({model: free_entry(provider)})
