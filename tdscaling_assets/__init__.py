@@ -3,6 +3,7 @@
     schema.py      every record that crosses a stage        errors.py   the failure tree
     settings.py    every tunable, one sentence each         text.py     normalise, n-grams
     vocabulary.py  words by which tools are compared        shapes.py   JSON Schema → types, patterns, fields
+    clock.py       a conversation's time limit, which does not run while it waits its turn
     entities.py    names and words → entity keys and acts
     junk.py        Tools → parameters that are none
     speech.py      what an assistant says → confirm, clarify, decline or answer
@@ -16,7 +17,7 @@
     prompts/       one template per speaking role; strict rendering
     llm/           ChatModel protocol; litellm client; scripted teacher
     sandbox/       Sandbox protocol; docker, bubblewrap
-    storage/       lake (attach, transact, migrate), tables (DDL), spool
+    storage/       lake (attach, transact, migrate), tables (DDL), spool, replies
     services/      built-in worlds: engine, specs (data), MCP server
     remote/        MCP servers of others: configuration, secrets, lasting sessions
   stages, strangers to each other, in data-flow order
@@ -37,6 +38,6 @@
     cli.py         `tds`
 
 A floor imports only from the floors below it: shell → stages → storage, llm, sandbox, services, remote → evidence →
-prompts, measures, flows, paths, examples, code_tasks, observed → junk → entities, speech, shapes → text, vocabulary →
-settings → schema → errors. `lint-imports` enforces it.
+prompts, measures, flows, paths, examples, code_tasks, observed → junk → entities, speech, shapes → text, vocabulary,
+clock → settings → schema → errors. `lint-imports` enforces it.
 """

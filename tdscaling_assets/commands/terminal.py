@@ -36,6 +36,7 @@ def print_batches(settings: Settings, console: Console) -> None:
     with Lake.open(settings, read_only=True) as lake:
         metrics = metric_history(lake, "batch").pivot("metric", index="batch", values="value")
         counts = counts_per_batch(lake)
+        pending = lake.read("pending_blueprints", columns=["batch", "reason"])
     rows = counts.join(metrics, on="batch", how="left", maintain_order="left")
     table = Table(
         "batch",
@@ -53,6 +54,8 @@ def print_batches(settings: Settings, console: Console) -> None:
             *("-" if value is None else f"{value:.2f}" for value in figures),
         )
     console.print(table)
+    for batch, reason, waiting in pending.group_by("batch", "reason").len().sort("batch", "reason").iter_rows():
+        console.print(f"{waiting} blueprints of {batch} are pending: {reason}", highlight=False, soft_wrap=True)
 
 
 def catalog_changes(recorded: Mapping[str, object]) -> str:

@@ -1,6 +1,7 @@
 """A `ChatModel` that loses nothing and pays for nothing twice: kept replies, budget, limits, tries with back-off."""
 
 import asyncio
+import hashlib
 import random
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from tdscaling_assets.llm.budget import Budget
 from tdscaling_assets.llm.endpoint import Endpoint
 from tdscaling_assets.llm.protocol import Attempt, ChatReply, ChatRequest, ReplyStore
 from tdscaling_assets.llm.rates import retry_after
-from tdscaling_assets.schema import canonical_json, digest
+from tdscaling_assets.schema import canonical_json
 from tdscaling_assets.settings import ModelOptions, Settings
 
 BACKOFF_SECONDS = 0.5
@@ -48,8 +49,8 @@ class PatientModel:
         Raises ModelError when the last try failed or the failure will not pass, EndpointDownError and
         BudgetReachedError when no call can be made any more.
         """
-        asked = request.model_dump_json()
-        key = digest(self._identity, asked)
+        asked = request.wire()
+        key = hashlib.sha256(f"{self._identity}\n{asked}".encode(errors="surrogatepass")).hexdigest()[:32]
         kept = self._kept(key)
         if kept is not None:
             return kept

@@ -97,7 +97,7 @@ class _Worker:
         number = next(self._numbers)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._calls[number] = answer
-        self._send(encode(Kind.CALL, number, request.model_dump_json().encode()))
+        self._send(encode(Kind.CALL, number, request.wire().encode(errors="surrogatepass")))
         try:
             return await answer
         finally:
