@@ -11,7 +11,7 @@
     measures.py    one conversation → reasoning-mode labels, action complexity
     paths.py       JSON value and dotted path → value
     examples.py    JSON Schema → a plausible value
-    code_tasks.py  rows → a code step: its instruction, known result and program
+    code_tasks/    rows, or what a user gives → a code step: its calls, known result and solution
     prompts/       one template per speaking role; strict rendering
     llm/           ChatModel protocol; litellm client; scripted teacher
     sandbox/       Sandbox protocol; docker, bubblewrap

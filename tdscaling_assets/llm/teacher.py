@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from pydantic import JsonValue
 
-from tdscaling_assets import code_tasks
+from tdscaling_assets.code_tasks import KINDS, Material
 from tdscaling_assets.examples import example_object
 from tdscaling_assets.llm import phrases
 from tdscaling_assets.llm.phrases import pick
@@ -90,7 +90,7 @@ def _user(hint: JsonObject, rng: random.Random) -> str:
     )
     reveals = _object(hint.get("reveals"))
     facts = " ".join(
-        pick(phrases.FACT, rng).format(name=_plain(name), value=_spoken(value)) for name, value in reveals.items()
+        pick(phrases.FACT, rng).format(name=_plain(name), value=_told(value)) for name, value in reveals.items()
     )
     also = pick(phrases.ALSO, rng).format(also=hint["also"]) if hint.get("also") else ""
     return f"{pick(stock, rng).format(intent=hint.get('intent', ''), facts=facts).strip()} {also}".strip()
@@ -136,15 +136,17 @@ def _obedient(hint: JsonObject, rng: random.Random) -> Draft:
 
 
 def _call(item: JsonObject) -> JsonObject:
-    """The call itself; a code task becomes a program first."""
+    """The call itself; a task is solved first."""
     task = item.get("task")
     if not isinstance(task, dict):
         return {"tool": item["tool"], "arguments": item["arguments"]}
-    rows = [_object(row) for row in _list(task["rows"])]
-    return {
-        "tool": item["tool"],
-        "arguments": {"code": code_tasks.program(str(task["kind"]), str(task["field"]), rows)},
-    }
+    material = Material(
+        field=str(task["field"]),
+        rows=tuple(map(_object, _list(task["rows"]))),
+        facts=_object(task["given"]),
+    )
+    stage = int(str(task["stage"]))
+    return {"tool": item["tool"], "arguments": KINDS[str(task["kind"])].calls[stage].arguments(material)}
 
 
 def _deviation(hint: JsonObject, rng: random.Random) -> Draft:
@@ -152,9 +154,12 @@ def _deviation(hint: JsonObject, rng: random.Random) -> Draft:
     text, calls = _obedient(hint, rng)
     if rng.random() < 0.5:
         return _short_cut(hint, calls, rng)
+    if "result" in _object(hint.get("report")) and rng.random() < 0.5:
+        return _misreported(hint, rng), []
     if not calls:
         return phrases.LEAK + (text or ""), []
-    spoil = rng.choice((_ungrounded, _incomplete, _malformed, _leaking))
+    mistakes = (_ungrounded, _incomplete, _malformed, _leaking)
+    spoil = rng.choice((*mistakes, _made_up) if "code" in _object(calls[0]["arguments"]) else mistakes)
     return spoil(text, calls, rng)
 
 
@@ -163,6 +168,8 @@ def _short_cut(hint: JsonObject, calls: list[JsonObject], rng: random.Random) ->
         return None, calls[:1]
     if hint["do"] == "confirm":
         return None, [_call(_object(hint["call"]))]
+    if calls and "task" in _object(_list(hint["calls"])[0]):
+        return pick(phrases.ANSWER, rng).format(report=f"result: {_guess(rng)}."), []
     return pick(phrases.IDLE, rng), []
 
 
@@ -192,6 +199,22 @@ def _leaking(text: str | None, calls: list[JsonObject], rng: random.Random) -> D
     return phrases.LEAK + (text or "I call it."), calls
 
 
+def _made_up(text: str | None, calls: list[JsonObject], rng: random.Random) -> Draft:
+    """A program that computes nothing."""
+    code = f"result = {_guess(rng)!r}\nprint(result)\n"
+    return text, [{**calls[0], "arguments": {"code": code}}, *calls[1:]]
+
+
+def _misreported(hint: JsonObject, rng: random.Random) -> str:
+    """An answer whose result is not the one that the sandbox printed."""
+    report = {**_object(hint["report"]), "result": _guess(rng)}
+    return _obedient({**hint, "report": report}, rng)[0] or ""
+
+
+def _guess(rng: random.Random) -> str:
+    return f"{rng.randint(1000, 99_999) / 100:.2f}"
+
+
 # ── words ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -201,6 +224,12 @@ def _plain(name: str) -> str:
 
 def _spoken(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _told(value: JsonValue) -> str:
+    """A value as a user says it: several lines stand on their own."""
+    text = _spoken(value)
+    return f"\n{text}\n" if "\n" in text else text
 
 
 def _object(value: JsonValue) -> JsonObject:
