@@ -12,6 +12,9 @@ from tdscaling_assets.blueprints.turns import enlarge_request, last_answer, repo
 from tdscaling_assets.code_tasks import KINDS, Kind, Material, tables
 from tdscaling_assets.schema import Blueprint, CodeTask, JsonObject, Step
 
+ROWS_WEIGHT = 2.0
+"""How much likelier a code step is over what the conversation has brought up."""
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -52,17 +55,19 @@ def _run_program(rehearsal: Rehearsal, library: Library, rng: random.Random) -> 
 
 
 def _run_code(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
-    """One of the code steps that fit: every family is as likely, and in a family every kind."""
+    """One of the code steps that fit: a family over rows is ROWS_WEIGHT times as likely as one over what a user gives,
+    and in a family every kind as likely."""
     fits = find_fits(rehearsal, library)
     if not fits:
         return None
-    family = rng.choice(list(dict.fromkeys(fit.kind.family for fit in fits)))
+    weights = {fit.kind.family: ROWS_WEIGHT if fit.source else 1.0 for fit in fits}
+    (family,) = rng.choices(list(weights), list(weights.values()))
     kind = rng.choice(list(dict.fromkeys(fit.kind.name for fit in fits if fit.kind.family == family)))
     return with_code(rehearsal.blueprint, rng.choice([fit for fit in fits if fit.kind.name == kind]), library, rng)
 
 
 def find_fits(rehearsal: Rehearsal, library: Library) -> list[Fit]:
-    """All code steps that can be asked for; a user gives material only for kinds that find no rows.
+    """All code steps that can be asked for; a user gives material only for families that find no rows.
 
     None where truth is not known beforehand, or where there is a code step.
     """
@@ -85,7 +90,8 @@ def find_fits(rehearsal: Rehearsal, library: Library) -> list[Fit]:
             for field in (kind.fields(rows) if kind.fields else ())
         ]
         found += over_rows or ([Fit(kind, last)] if kind.draw else [])
-    return found
+    over_rows_too = {fit.kind.family for fit in found if fit.source}
+    return [fit for fit in found if fit.source or fit.kind.family not in over_rows_too]
 
 
 def with_code(blueprint: Blueprint, fit: Fit, library: Library, rng: random.Random) -> Blueprint:

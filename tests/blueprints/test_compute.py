@@ -8,6 +8,7 @@ import pytest
 
 from tdscaling_assets.blueprints.compute import compute, find_fits, with_code
 from tdscaling_assets.blueprints.library import Library
+from tdscaling_assets.blueprints.operators import evolve
 from tdscaling_assets.blueprints.rehearsal import DryRunError, Rehearsal, rehearse
 from tdscaling_assets.blueprints.validation import find_fault
 from tdscaling_assets.code_tasks import FAMILIES, KINDS
@@ -147,3 +148,23 @@ def test_a_planted_fault_is_found(
 ) -> None:
     assert find_fault(repaired, library) is None
     assert (find_fault(plant(repaired), library) or "").partition(":")[0] == reason
+
+
+def test_no_leave_is_asked_and_no_failure_planned_for_calls_of_a_code_step(
+    coded: list[Rehearsal], library: Library
+) -> None:
+    guarded = 0
+    for number, one in enumerate(coded):
+        tasks_of = {step.step_id for step in one.blueprint.steps if step.task}
+        for operator in ("guard", "perturb", "parallelise"):
+            try:
+                child = evolve(operator, one, library, WEIGHTS, random.Random(number))
+            except DryRunError:
+                continue
+            if child is not None:
+                guarded += operator == "guard"
+                asked = {entry for turn in child.blueprint.turns if turn.reply == "confirm" for entry in turn.about}
+                assert tasks_of.isdisjoint(asked)
+                assert not any(step.fault for step in child.blueprint.steps if step.task)
+                assert find_fault(child.blueprint, library) is None
+    assert guarded >= 10
