@@ -1,7 +1,7 @@
 """Times whole conversations, 16 in flight: python benchmarks/conversations.py
 
 The scripted teacher speaks for every role, so the figures are what the machinery costs, not a model. First called
-directly, on blueprints without a code step and then on those with one (each runs a program under bubblewrap, where that
+directly, on blueprints without a code step and then on those with one (run under bubblewrap, where that
 works); then through litellm over loopback HTTP, with the teacher in a process of its own.
 """
 
@@ -36,7 +36,7 @@ from tdscaling_assets.llm.roles import open_models
 from tdscaling_assets.llm.server import serve_teacher
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.sandbox.select import open_sandbox
-from tdscaling_assets.schema import CODE_TOOL, OPERATORS, Blueprint, Role, Trajectory
+from tdscaling_assets.schema import CODE_TOOLS, OPERATORS, Blueprint, Role, Trajectory
 from tdscaling_assets.services.spec import load_services
 from tdscaling_assets.settings import Settings
 
@@ -62,8 +62,8 @@ def main() -> None:
         settings = builtin_settings(Path(folder), concurrency=IN_FLIGHT, sandbox="bubblewrap")
         library = open_library(settings)
         blueprints = make_blueprints(library, settings)
-        plain = [one for one in blueprints if CODE_TOOL not in one.tool_ids]
-        coded = [one for one in blueprints if CODE_TOOL in one.tool_ids]
+        plain = [one for one in blueprints if CODE_TOOLS.isdisjoint(one.tool_ids)]
+        coded = [one for one in blueprints if not CODE_TOOLS.isdisjoint(one.tool_ids)]
         stage = Stage(every(ScriptedTeacher(1.0)), library.tools, library.services, None, settings)
         direct = time_rate(plain, stage)
         show("direct", plain, direct, direct)
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def time_coded(blueprints: Sequence[Blueprint], stage: Stage, direct: Rate) -> None:
-    """Conversations that run a program each."""
+    """Conversations that run code each."""
     try:
         sandbox = open_sandbox(stage.settings)
     except SandboxError as error:

@@ -13,7 +13,7 @@
     paths.py       JSON value and dotted path → value
     examples.py    JSON Schema → a plausible value
     observed.py    a tool's answer, what is known → fields that should be other than they are
-    code_tasks.py  rows → a code step: its instruction, known result and program
+    code_tasks/    rows, or what a user gives → a code step: its calls, known result and solution
     prompts/       one template per speaking role; strict rendering
     llm/           ChatModel protocol; litellm client; scripted teacher
     sandbox/       Sandbox protocol; docker, bubblewrap

@@ -38,7 +38,19 @@ _READ_NOUNS = frozenset(
     )
 )
 _CODE_NAMES = frozenset({CODE_TOOL, "python", "execute_python", "code_interpreter", "run_code", "execute_code"})
-_QUERY_NAMES = frozenset({"run_query", "run_sql", "execute_query", "execute_sql", "run_saved_query", "run_tests"})
+_RUN_NAMES = frozenset(  # they run what is no Python text of an argument
+    {
+        "run_query",
+        "run_sql",
+        "execute_query",
+        "execute_sql",
+        "run_saved_query",
+        "query_sqlite",
+        "run_tests",
+        "run_shell",
+    }
+)
+_FILE_NAMES = frozenset({"write_file", "create_file"})
 _FAILED = re.compile(r"^\W*((\w*error|\w*exception|failed|failure)\b|traceback \()", re.IGNORECASE)
 _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}")
 
@@ -71,7 +83,10 @@ def reasoning_mode(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def action_complexity(messages: Sequence[Message], weights: CacWeights) -> float:
-    """CAC: sum over calls of call + leaf·leaves + flow·arguments taken from observations + ast·log2(1 + nodes)."""
+    """CAC: sum over calls of call + leaf·leaves + flow·arguments taken from observations + ast·log2(1 + nodes).
+
+    Nodes are those of a program that is run, or of a Python file that is written.
+    """
     observed: set[str] = set()
     said: set[str] = set()
     spoken = ""
@@ -136,7 +151,7 @@ def _label(message: Message, read_only: Mapping[str, bool | None], failed: set[s
         return "recover"
     if len(calls) > 1:
         return "parallel"
-    if _is_code(calls[0].name) or _local_name(calls[0].name) in _QUERY_NAMES:
+    if _is_code(calls[0].name) or _local_name(calls[0].name) in _RUN_NAMES:
         return "compute"
     if not is_read_only(calls[0].name, read_only):
         return "act"
@@ -154,6 +169,8 @@ def _call_complexity(call: ToolCall, observed: set[str], weights: CacWeights) ->
     if _is_code(call.name):
         return weights.call + weights.ast * math.log2(1 + _ast_nodes(_source(arguments)))
     total = weights.call
+    if _local_name(call.name) in _FILE_NAMES and str(arguments.get("path", "")).endswith(".py"):
+        total += weights.ast * math.log2(1 + _ast_nodes(str(arguments.pop("content", ""))))
     for value in arguments.values():
         parts = [str(leaf) for leaf in leaves(value)]
         total += weights.leaf * len(parts)

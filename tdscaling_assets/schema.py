@@ -196,14 +196,24 @@ class Binding(Record):
 
 
 class CodeTask(Record):
-    """What a code step must compute from the output of `step`; `expected` is the printed result, known beforehand."""
+    """What one call of a code step must do, over the `field` of rows at `path` in the output of `step`, or over `facts`
+    that the user gives.
+
+    A code step is calls in a row: `stage` counts them from 0, `after` names the step of the one that must come before.
+    `expected` is the result that the last of them prints, known beforehand; empty for the others. `fails`: the call is
+    to end with an error.
+    """
 
     kind: str
     instruction: str
-    step: str
-    path: str
-    field: str
-    expected: str
+    step: str = ""
+    path: str = ""
+    field: str = ""
+    facts: tuple[str, ...] = ()
+    stage: int = 0
+    after: str = ""
+    fails: bool = False
+    expected: str = ""
 
 
 class Step(Record):

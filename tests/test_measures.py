@@ -69,6 +69,17 @@ def test_the_code_tool_is_compute(name: str) -> None:
     assert labels(calls(call(name, code="print(1)"))) == ["compute"]
 
 
+@pytest.mark.parametrize("name", ["code__run_tests", "code__run_shell", "code__query_sqlite", "database__run_query"])
+def test_what_runs_code_of_a_workspace_or_a_query_is_compute(name: str) -> None:
+    assert labels(calls(call(name, path="x", sql="SELECT 1"))) == ["compute"]
+
+
+def test_a_file_is_written_and_read_back() -> None:
+    written = calls(call("code__write_file", path="add.py", content="x = 1"))
+    read = calls(call("code__read_file", 2, path="add.py"))
+    assert labels(written, tool({"exit_code": 0}), read) == ["act", "verify"]
+
+
 def test_calling_a_failed_tool_again_is_recover() -> None:
     assert labels(calls(call("get_order")), tool({"error": "busy"}), calls(call("get_order", 2))) == [
         "retrieve",
@@ -253,6 +264,16 @@ def test_code_costs_by_its_tree() -> None:
     """`x = 1` has 5 nodes: Module, Assign, Name, Store, Constant; so 1 + 0.5 · log2(1 + 5)."""
     messages = [calls(call("run_python", code="x = 1"))]
     assert action_complexity(messages, WEIGHTS) == round(1 + 0.5 * math.log2(6), 4)
+
+
+def test_a_python_file_that_is_written_costs_by_its_tree() -> None:
+    messages = [calls(call("code__write_file", path="a/x.py", content="x = 1"))]
+    assert action_complexity(messages, WEIGHTS) == round(1 + 0.5 + 0.5 * math.log2(6), 4)
+
+
+@pytest.mark.parametrize(("name", "path"), [("code__write_file", "x.txt"), ("code__read_file", "x.py")])
+def test_other_files_cost_by_their_leaves(name: str, path: str) -> None:
+    assert action_complexity([calls(call(name, path=path, content="x = 1"))], WEIGHTS) == 2.0
 
 
 @pytest.mark.parametrize("code", ["not python (", "\x00", "-" * 50_000 + "1"])

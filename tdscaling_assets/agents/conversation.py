@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tdscaling_assets.agents.consistency import stated_facts
-from tdscaling_assets.agents.environment import Environment, error
+from tdscaling_assets.agents.environment import Environment, Observation, error
 from tdscaling_assets.agents.guidance import OffPlanError, Progress, assistant_hint, user_hint
 from tdscaling_assets.agents.usage import add_usage
 from tdscaling_assets.clock import time_limit
@@ -23,6 +23,7 @@ from tdscaling_assets.schema import (
     JsonObject,
     Message,
     Role,
+    Step,
     Tool,
     ToolCall,
     Trajectory,
@@ -112,7 +113,7 @@ class Conversation:
             except ModelError as failure:
                 raise RoleError("environment", failure) from failure
         self.messages.append(observation.message(call))
-        if step is not None and observation.ok:
+        if step is not None and (observation.ok or _fails_as_planned(step, observation)):
             self.progress.outputs[step.step_id] = observation.value
         elif step is not None and step.step_id in self.progress.failed:
             raise OffPlanError(f"{call.name} failed again: {self.messages[-1].content}")
@@ -233,6 +234,12 @@ def _place(error_: Exception) -> str:
     """What was raised, and where in our code."""
     frame = traceback.extract_tb(error_.__traceback__)[-1]
     return f"{type(error_).__name__}: {error_} ({Path(frame.filename).name}:{frame.lineno})"
+
+
+def _fails_as_planned(step: Step, observation: Observation) -> bool:
+    """Whether the call of a code step that was to end with an error ran and did."""
+    ran = isinstance(observation.value, dict) and observation.value.get("exit_code") is not None
+    return ran and step.task is not None and step.task.fails
 
 
 def _heard(texts: Sequence[str | None]) -> str:

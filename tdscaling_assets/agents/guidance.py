@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from tdscaling_assets.code_tasks import result_line
 from tdscaling_assets.paths import value_at
 from tdscaling_assets.schema import Binding, Blueprint, JsonObject, Step, Tool, ToolCall, Turn, parse_object
 from tdscaling_assets.text import identifier_words
@@ -109,7 +110,7 @@ def assistant_hint(turn: Turn, progress: Progress, tools: Mapping[str, Tool]) ->
 
 
 def report_values(about: Sequence[str], outputs: Mapping[str, JsonValue]) -> JsonObject:
-    """Name → value of the `step.path` entries that can be told; a printed result is told without its line end."""
+    """Name → value of the `step.path` entries that can be told; of what a program printed, its result."""
     report: JsonObject = {}
     for entry in about:
         step_id, _, path = entry.partition(".")
@@ -121,24 +122,28 @@ def report_values(about: Sequence[str], outputs: Mapping[str, JsonValue]) -> Jso
         name = "result" if words == ["stdout"] else " ".join(identifier_words(words[-1])) if words else "result"
         while name in report:
             name = f"next {name}"
-        report[name] = value.strip() if isinstance(value, str) else value
+        report[name] = (result_line if path == "stdout" else str.strip)(value) if isinstance(value, str) else value
     return report
 
 
 def _call(step: Step, progress: Progress) -> JsonObject:
-    if step.task is None:
+    """The call that is due: with its arguments, or as a task with all that it works on."""
+    task = step.task
+    if task is None:
         return {"tool": step.tool_id, "arguments": progress.arguments(step)}
     try:
-        rows = value_at(progress.outputs[step.task.step], step.task.path)
+        rows = value_at(progress.outputs[task.step], task.path) if task.step else []
     except KeyError as error:
-        raise OffPlanError(f"the code step needs {step.task.step}.{step.task.path}, which was not observed") from error
-    task: JsonObject = {
-        "instruction": step.task.instruction,
-        "kind": step.task.kind,
-        "field": step.task.field,
+        raise OffPlanError(f"the code step needs {task.step}.{task.path}, which was not observed") from error
+    told: JsonObject = {
+        "instruction": task.instruction,
+        "kind": task.kind,
+        "stage": task.stage,
+        "field": task.field,
         "rows": rows,
+        "given": {name: progress.blueprint.facts[name] for name in task.facts},
     }
-    return {"tool": step.tool_id, "task": task}
+    return {"tool": step.tool_id, "task": told}
 
 
 def _action(tool: Tool, arguments: JsonObject) -> str:

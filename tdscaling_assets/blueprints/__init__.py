@@ -5,6 +5,7 @@ binding.py      tool + what is known → its arguments
 topology.py     cluster → a chain of bound tool calls that runs on a fresh world
 operators.py    blueprint → a more demanding blueprint: the ten evolution operators
 extend.py       those that add steps
+compute.py      the one that adds a code step
 reschedule.py   those that change when things happen
 turns.py        small edits that operators share
 rehearsal.py    blueprint → what must happen: calls, outputs, final digest, mode, CAC

@@ -1,15 +1,14 @@
-"""Operators that add steps: a further hop, another cluster, a read-back, a computation, a change of mind, a refusal."""
+"""Operators that add steps: a further hop, another cluster, a read-back, a change of mind, a refusal."""
 
 import random
 
-from tdscaling_assets import code_tasks
 from tdscaling_assets.blueprints.binding import Known, bind
 from tdscaling_assets.blueprints.library import Library, purpose, required
 from tdscaling_assets.blueprints.rehearsal import DryRunError, Rehearsal, replay, run_step
 from tdscaling_assets.blueprints.topology import Grounded, append_request, draw_chain, ground_step
-from tdscaling_assets.blueprints.turns import enlarge_request, next_step_id, report_paths, with_turn
+from tdscaling_assets.blueprints.turns import enlarge_request, last_answer, next_step_id, report_paths, with_turn
 from tdscaling_assets.measures import leaves
-from tdscaling_assets.schema import CODE_TOOL, Blueprint, BusinessCluster, CodeTask, ExpectedCall, Step, ToolEdge, Turn
+from tdscaling_assets.schema import Blueprint, BusinessCluster, ExpectedCall, Step, ToolEdge, Turn
 
 JUNCTION_SHARE = 0.7
 """Probability that a conversation widens to a service that shares its world, where there is one."""
@@ -18,13 +17,13 @@ JUNCTION_SHARE = 0.7
 def deepen(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
     """One more dependency hop: a look-up that consumes what an earlier step returned, in the last answering turn."""
     blueprint = rehearsal.blueprint
-    index = _last_answer(blueprint)
+    index = last_answer(blueprint)
     found = _consumer(rehearsal, library, rng, writes=False)
     if found is None or index is None:
         return None
     tool = library.tools[found.step.tool_id]
     about = report_paths(found.call, tool, rng)
-    return enlarge_request(blueprint, index, f"then {purpose(tool)}", found.step, found.facts, about)
+    return enlarge_request(blueprint, index, f"then {purpose(tool)}", [[found.step]], found.facts, about)
 
 
 def widen(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
@@ -60,61 +59,6 @@ def verify(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Bluepr
                 if step is not None:
                     return _insert_after(blueprint, write, step)
     return None
-
-
-def compute(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
-    """A step that runs code: a query or tests where a service of the world offers them, else a program over rows."""
-    return _run_program(rehearsal, library, rng) or _run_code(rehearsal, library, rng)
-
-
-def _run_program(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
-    """One more look-up: a tool that runs a program of its service. Raises DryRunError when it does not run."""
-    blueprint = rehearsal.blueprint
-    index, used = _last_answer(blueprint), {step.tool_id for step in blueprint.steps}
-    options = sorted(set(library.programs(blueprint.services)) - used)
-    if not options or index is None or not blueprint.expected_calls:
-        return None
-    known = Known(blueprint.steps, rehearsal.outputs, blueprint.facts)
-    tool_id = rng.choice(options)
-    found = ground_step(blueprint, tool_id, known, library, rehearsal.world, rng, links={})
-    tool_ids = tuple(dict.fromkeys((*blueprint.tool_ids, tool_id)))
-    asked = f"then {purpose(library.tools[tool_id])}"
-    about = report_paths(found.call, library.tools[tool_id], rng)
-    wider = blueprint.model_copy(update={"tool_ids": tool_ids})
-    return enlarge_request(wider, index, asked, found.step, found.facts, about)
-
-
-def _run_code(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
-    """A code step over rows that an earlier step returned; the answer reports what it printed.
-
-    Only where the rows are known beforehand.
-    """
-    blueprint = rehearsal.blueprint
-    if not blueprint.expected_calls or CODE_TOOL not in library.tools or CODE_TOOL in blueprint.tool_ids:
-        return None
-    options = [
-        (index, step_id, path, rows)
-        for index, step_ids in _answered(blueprint)
-        for step_id in step_ids
-        for path, rows in code_tasks.tables(rehearsal.outputs[step_id])
-        if code_tasks.choose(rows, random.Random(0))
-    ]
-    if not options:
-        return None
-    index, source, path, rows = rng.choice(options)
-    kind, field = code_tasks.choose(rows, rng) or ("", "")
-    task = CodeTask(
-        kind=kind,
-        instruction=code_tasks.instruction(kind, field),
-        step=source,
-        path=path,
-        field=field,
-        expected=code_tasks.solve(kind, field, rows),
-    )
-    step = Step(step_id=next_step_id(blueprint.steps), tool_id=CODE_TOOL, task=task)
-    wider = blueprint.model_copy(update={"tool_ids": (*blueprint.tool_ids, CODE_TOOL)})
-    asked = f"work out {code_tasks.phrase(kind, field)} over the {_noun(path)}"
-    return enlarge_request(wider, index, asked, step, {}, (f"{step.step_id}.stdout",))
 
 
 def pivot(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
@@ -217,28 +161,5 @@ def _insert_after(blueprint: Blueprint, write: Step, step: Step) -> Blueprint | 
     return None
 
 
-def _last_answer(blueprint: Blueprint) -> int | None:
-    """Index of the last turn that ends in an answer."""
-    return next((i for i in range(len(blueprint.turns) - 1, -1, -1) if blueprint.turns[i].reply == "answer"), None)
-
-
-def _answered(blueprint: Blueprint) -> list[tuple[int, list[str]]]:
-    """Of each answer: the index of its turn, and the steps made since the answer before."""
-    answers: list[tuple[int, list[str]]] = []
-    since: list[str] = []
-    for index, turn in enumerate(blueprint.turns):
-        since += [step_id for group in turn.groups for step_id in group]
-        if turn.reply == "answer":
-            answers.append((index, since))
-            since = []
-    return answers
-
-
 def _consumers(cluster: BusinessCluster) -> list[str]:
     return sorted({edge.consumer_id for edge in cluster.edges})
-
-
-def _noun(path: str) -> str:
-    """What the rows at a path are: `order.lines` → lines."""
-    words = [part for part in path.split(".") if not part.isdecimal()]
-    return words[-1].replace("_", " ") if words else "rows"

@@ -68,8 +68,9 @@ class Library:
         return World([self.services[name] for name in services], seed, self._run)
 
     def writes(self, tool_id: str) -> bool:
-        """Whether the tool changes state, by its annotation, else by its name."""
-        return not is_read_only(tool_id, {tool_id: self.tools[tool_id].read_only})
+        """Whether the tool changes the world, by its annotation, else by its name; a workspace of code is not in it."""
+        tool = self.tools[tool_id]
+        return tool.executor != "sandbox" and not is_read_only(tool_id, {tool_id: tool.read_only})
 
     def programs(self, services: Sequence[str]) -> list[str]:
         """Tools of these services that run a program, such as a query or tests."""

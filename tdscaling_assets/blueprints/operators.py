@@ -6,7 +6,8 @@ Each promises a reasoning-mode label (schema.PROMISED_LABEL). The result is rehe
 import random
 from collections.abc import Callable, Mapping
 
-from tdscaling_assets.blueprints.extend import compute, deepen, pivot, refuse, verify, widen
+from tdscaling_assets.blueprints.compute import compute
+from tdscaling_assets.blueprints.extend import deepen, pivot, refuse, verify, widen
 from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.blueprints.rehearsal import Rehearsal, rehearse
 from tdscaling_assets.blueprints.reschedule import guard, parallelise, perturb, withhold

@@ -12,12 +12,22 @@ from dataclasses import dataclass
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
-from tdscaling_assets import code_tasks
 from tdscaling_assets.blueprints.library import Library
+from tdscaling_assets.code_tasks import KINDS, Material
 from tdscaling_assets.examples import example_object
 from tdscaling_assets.measures import action_complexity, reasoning_labels, reasoning_mode
 from tdscaling_assets.paths import value_at
-from tdscaling_assets.schema import Binding, Blueprint, ExpectedCall, JsonObject, Message, Step, ToolCall, digest
+from tdscaling_assets.schema import (
+    Binding,
+    Blueprint,
+    CodeTask,
+    ExpectedCall,
+    JsonObject,
+    Message,
+    Step,
+    ToolCall,
+    digest,
+)
 from tdscaling_assets.services.world import World
 from tdscaling_assets.settings import CacWeights
 
@@ -88,10 +98,7 @@ def run_step(
     """One step on the world, its arguments resolved from facts and earlier outputs. Raises DryRunError."""
     tool = library.tools[step.tool_id]
     if step.task is not None:
-        rows = task_rows(step, outputs)
-        code = code_tasks.program(step.task.kind, step.task.field, rows)
-        printed: JsonObject = {"exit_code": 0, "stdout": f"{step.task.expected}\n"}
-        return ExpectedCall(step_id=step.step_id, tool_id=tool.tool_id, arguments={"code": code}, output=printed)
+        return _code_call(step, step.task, blueprint.facts, outputs)
     arguments = resolve(step.arguments, blueprint.facts, outputs)
     if tool.executor != "builtin":
         problem = next(Draft202012Validator(tool.input_schema).iter_errors(arguments), None)
@@ -113,18 +120,38 @@ def resolve(arguments: Mapping[str, Binding], facts: JsonObject, outputs: Mappin
     return {name: _resolve_one(name, binding, facts, outputs) for name, binding in arguments.items()}
 
 
-def task_rows(step: Step, outputs: Mapping[str, JsonValue]) -> list[JsonObject]:
-    """The rows that a code step computes on. Raises DryRunError when they are not there."""
-    if step.task is None:
-        raise DryRunError("no_task", f"{step.step_id} is not a code step")
+def _code_call(step: Step, task: CodeTask, facts: JsonObject, outputs: Mapping[str, JsonValue]) -> ExpectedCall:
+    """A call of a code step as the reference solution makes it; it prints what is known beforehand, and is not run."""
+    kind = KINDS.get(task.kind)
+    if kind is None or task.stage >= len(kind.calls) or kind.calls[task.stage].tool_id != step.tool_id:
+        raise DryRunError("no_task", f"{step.step_id} is no call {task.stage} of a code step of kind {task.kind!r}")
+    call, material = kind.calls[task.stage], task_material(step.step_id, task, facts, outputs)
+    if task.expected and task.expected != kind.solve(material):
+        raise DryRunError("other_result", f"{step.step_id} gives {kind.solve(material)!r}, not {task.expected!r}")
+    output: JsonObject = {
+        "exit_code": int(call.fails),
+        "stdout": f"{task.expected}\n" if task.expected else "",
+        "created": [*call.creates],
+    }
+    return ExpectedCall(step_id=step.step_id, tool_id=step.tool_id, arguments=call.arguments(material), output=output)
+
+
+def task_material(step_id: str, task: CodeTask, facts: JsonObject, outputs: Mapping[str, JsonValue]) -> Material:
+    """The rows, or what the user gives, that a code step works on. Raises DryRunError when they are not there."""
+    missing = [name for name in task.facts if name not in facts]
+    if missing:
+        raise DryRunError("missing_output", f"{step_id} needs {missing}, which the user does not know")
+    given = {name: facts[name] for name in task.facts}
+    if not task.step:
+        return Material(facts=given)
     try:
-        value = value_at(outputs[step.task.step], step.task.path)
+        value = value_at(outputs[task.step], task.path)
     except KeyError as error:
-        raise DryRunError("missing_output", f"{step.step_id} needs {step.task.step}.{step.task.path}") from error
-    rows = [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
-    if not rows or any(step.task.field not in row for row in rows):
-        raise DryRunError("missing_output", f"{step.step_id} needs rows with {step.task.field!r}")
-    return rows
+        raise DryRunError("missing_output", f"{step_id} needs {task.step}.{task.path}") from error
+    rows = tuple(row for row in value if isinstance(row, dict)) if isinstance(value, list) else ()
+    if not rows or any(task.field not in row for row in rows):
+        raise DryRunError("missing_output", f"{step_id} needs rows with {task.field!r}")
+    return Material(field=task.field, rows=rows, facts=given)
 
 
 def _resolve_one(name: str, binding: Binding, facts: JsonObject, outputs: Mapping[str, JsonValue]) -> JsonValue:

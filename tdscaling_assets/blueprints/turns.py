@@ -31,9 +31,14 @@ def with_turn(
 
 
 def enlarge_request(
-    blueprint: Blueprint, index: int, asked: str, step: Step, facts: JsonObject, about: tuple[str, ...]
+    blueprint: Blueprint,
+    index: int,
+    asked: str,
+    groups: Sequence[Sequence[Step]],
+    facts: JsonObject,
+    about: tuple[str, ...],
 ) -> Blueprint:
-    """One more step at the end of turn `index`, whose answer reports `about`.
+    """More groups of steps at the end of turn `index`, whose answer reports `about`.
 
     The request that this turn serves asks for it from the start, and gives the facts that it needs.
     """
@@ -44,16 +49,20 @@ def enlarge_request(
     new = tuple(name for name in facts if name not in blueprint.facts)
     turns[opening] = turns[opening].model_copy(update={"reveals": (*turns[opening].reveals, *new)})
     last = turns[index]
-    turns[index] = last.model_copy(
-        update={"groups": (*last.groups, (step.step_id,)), "about": (*last.about, *about)},
-    )
+    added = (tuple(step.step_id for step in group) for group in groups)
+    turns[index] = last.model_copy(update={"groups": (*last.groups, *added), "about": (*last.about, *about)})
     return blueprint.model_copy(
         update={
             "turns": tuple(turns),
-            "steps": (*blueprint.steps, step),
+            "steps": (*blueprint.steps, *(step for group in groups for step in group)),
             "facts": {**blueprint.facts, **facts},
         }
     )
+
+
+def last_answer(blueprint: Blueprint) -> int | None:
+    """Index of the last turn that ends in an answer."""
+    return next((i for i in range(len(blueprint.turns) - 1, -1, -1) if blueprint.turns[i].reply == "answer"), None)
 
 
 def next_step_id(steps: Sequence[Step]) -> str:

@@ -29,7 +29,7 @@ def _dependencies(blueprint: Blueprint, library: Library) -> Iterator[str]:
     graph = nx.DiGraph()
     for step in blueprint.steps:
         needs = {binding.step for binding in step.arguments.values() if binding.kind == "output"}
-        needs |= {step.task.step} if step.task else set()
+        needs |= {source for source in (step.task.step, step.task.after) if source} if step.task else set()
         graph.add_edges_from((source, step.step_id) for source in needs)
     if not nx.is_directed_acyclic_graph(graph):
         yield "cycle: steps need each other's outputs"
@@ -48,9 +48,12 @@ def _facts(blueprint: Blueprint, library: Library) -> Iterator[str]:
     for turn in blueprint.turns:
         known |= set(turn.reveals)
         for step_id in (step_id for group in turn.groups for step_id in group):
-            for name, binding in blueprint.step(step_id).arguments.items():
-                if binding.kind == "user" and binding.fact not in known:
-                    yield f"unrevealed: {step_id}.{name} needs {binding.fact}, which the user has not said"
+            step = blueprint.step(step_id)
+            needs = [(name, binding.fact) for name, binding in step.arguments.items() if binding.kind == "user"]
+            needs += [("code", fact) for fact in step.task.facts] if step.task else []
+            for name, fact in needs:
+                if fact not in known:
+                    yield f"unrevealed: {step_id}.{name} needs {fact}, which the user has not said"
 
 
 def _arguments(blueprint: Blueprint, library: Library) -> Iterator[str]:

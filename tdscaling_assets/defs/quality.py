@@ -5,8 +5,8 @@ import dagster as dg
 from tdscaling_assets.defs.system import System, open_replies
 from tdscaling_assets.defs.tables import picture, store, table_asset
 from tdscaling_assets.llm.roles import open_models
+from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.funnel import run_funnel
-from tdscaling_assets.quality.rules import Case
 from tdscaling_assets.report.flow import funnel_figure
 from tdscaling_assets.schema import Blueprint, Tool, Trajectory
 from tdscaling_assets.storage.lake import Lake

@@ -15,8 +15,8 @@ from tdscaling_assets.defs.system import System, open_replies
 from tdscaling_assets.defs.tables import store, table_asset
 from tdscaling_assets.errors import RETRYABLE, TdsError
 from tdscaling_assets.llm.roles import Models, open_models
+from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.funnel import passes_rules
-from tdscaling_assets.quality.rules import Case
 from tdscaling_assets.remote.live import LiveServers
 from tdscaling_assets.sandbox.select import open_sandbox
 from tdscaling_assets.schema import CODE_TOOLS, Blueprint, PendingBlueprint, Tool, Trajectory, digest

@@ -13,19 +13,17 @@ from collections.abc import Iterable
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
-from tdscaling_assets import code_tasks
+from tdscaling_assets.code_tasks import KINDS, Material
 from tdscaling_assets.entities import Act
 from tdscaling_assets.examples import example_object
-from tdscaling_assets.llm import phrases
+from tdscaling_assets.llm import mistakes, phrases
+from tdscaling_assets.llm.mistakes import Draft, as_object
 from tdscaling_assets.llm.phrases import pick
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
 from tdscaling_assets.llm.text_tools import is_asked_in_text, write_calls
 from tdscaling_assets.observed import Entity, Known, find_demands
 from tdscaling_assets.prompts import read_guidance
 from tdscaling_assets.schema import JsonObject, ToolCall, Usage, canonical_json, digest
-
-Draft = tuple[str | None, list[JsonObject]]
-"""Text and calls (`{"tool", "arguments"}`) of a reply in the making."""
 
 
 class ScriptedTeacher:
@@ -91,9 +89,9 @@ def _user(hint: JsonObject, rng: random.Random) -> str:
     stock = {"inform": phrases.INFORM, "approve": phrases.APPROVE, "pivot": phrases.PIVOT}.get(
         str(hint["do"]), phrases.REQUEST
     )
-    reveals = _object(hint.get("reveals"))
+    reveals = as_object(hint.get("reveals"))
     facts = " ".join(
-        pick(phrases.FACT, rng).format(name=_plain(name), value=_spoken(value)) for name, value in reveals.items()
+        pick(phrases.FACT, rng).format(name=_plain(name), value=_told(value)) for name, value in reveals.items()
     )
     also = pick(phrases.ALSO, rng).format(also=hint["also"]) if hint.get("also") else ""
     return f"{pick(stock, rng).format(intent=hint.get('intent', ''), facts=facts).strip()} {also}".strip()
@@ -108,7 +106,7 @@ def _planner(hint: JsonObject, rng: random.Random) -> str:
 
 def _environment(hint: JsonObject, rng: random.Random) -> str:
     """An example of the schema that keeps to what is known, as far as the schema lets it."""
-    arguments, schema = _object(hint.get("arguments")), _object(hint.get("output_schema"))
+    arguments, schema = as_object(hint.get("arguments")), as_object(hint.get("output_schema"))
     stable = random.Random(digest(hint.get("tool"), arguments))
     value: JsonObject = {"status": "ok", **arguments, "reference": f"REF-{stable.randint(10_000, 99_999)}"}
     if schema:
@@ -129,8 +127,8 @@ def _act(hint: JsonObject) -> Act:
 
 
 def _known(hint: JsonObject) -> Known:
-    things = map(_object, _list(hint.get("known")))
-    return {Entity(str(thing["key"]), str(thing["mark"])): _object(thing["fields"]) for thing in things}
+    things = map(as_object, _list(hint.get("known")))
+    return {Entity(str(thing["key"]), str(thing["mark"])): as_object(thing["fields"]) for thing in things}
 
 
 def _judge(hint: JsonObject, rng: random.Random) -> str:
@@ -145,7 +143,7 @@ def _judge(hint: JsonObject, rng: random.Random) -> str:
 def _obedient(hint: JsonObject, rng: random.Random) -> Draft:
     if hint["do"] == "call":
         opening = phrases.RECOVER if hint.get("retry") else phrases.CALL
-        return pick(opening, rng) or None, [_call(_object(item)) for item in _list(hint["calls"])]
+        return pick(opening, rng) or None, [_call(as_object(item)) for item in _list(hint["calls"])]
     if hint["do"] == "clarify":
         names = " and the ".join(_plain(str(name)) for name in _list(hint["ask"]))
         return pick(phrases.CLARIFY, rng).format(names=names), []
@@ -153,20 +151,22 @@ def _obedient(hint: JsonObject, rng: random.Random) -> Draft:
         return pick(phrases.CONFIRM, rng).format(action=hint["action"]), []
     if hint["do"] == "decline":
         return pick(phrases.DECLINE, rng).format(intent=hint["intent"]), []
-    report = "; ".join(f"{name}: {_spoken(value)}" for name, value in _object(hint.get("report")).items())
+    report = "; ".join(f"{name}: {_spoken(value)}" for name, value in as_object(hint.get("report")).items())
     return (pick(phrases.ANSWER, rng).format(report=f"{report}.") if report else pick(phrases.IDLE, rng)), []
 
 
 def _call(item: JsonObject) -> JsonObject:
-    """The call itself; a code task becomes a program first."""
+    """The call itself; a task is solved first."""
     task = item.get("task")
     if not isinstance(task, dict):
         return {"tool": item["tool"], "arguments": item["arguments"]}
-    rows = [_object(row) for row in _list(task["rows"])]
-    return {
-        "tool": item["tool"],
-        "arguments": {"code": code_tasks.program(str(task["kind"]), str(task["field"]), rows)},
-    }
+    material = Material(
+        field=str(task["field"]),
+        rows=tuple(map(as_object, _list(task["rows"]))),
+        facts=as_object(task["given"]),
+    )
+    stage = int(str(task["stage"]))
+    return {"tool": item["tool"], "arguments": KINDS[str(task["kind"])].calls[stage].arguments(material)}
 
 
 def _deviation(hint: JsonObject, rng: random.Random) -> Draft:
@@ -174,44 +174,28 @@ def _deviation(hint: JsonObject, rng: random.Random) -> Draft:
     text, calls = _obedient(hint, rng)
     if rng.random() < 0.5:
         return _short_cut(hint, calls, rng)
+    if "result" in as_object(hint.get("report")) and rng.random() < 0.5:
+        return _misreported(hint, rng), []
     if not calls:
         return phrases.LEAK + (text or ""), []
-    spoil = rng.choice((_ungrounded, _incomplete, _malformed, _leaking))
-    return spoil(text, calls, rng)
+    program = "code" in as_object(calls[0]["arguments"])
+    return rng.choice(mistakes.OF_CODE if program else mistakes.OF_CALLS)(text, calls, rng)
 
 
 def _short_cut(hint: JsonObject, calls: list[JsonObject], rng: random.Random) -> Draft:
     if len(calls) > 1:
         return None, calls[:1]
     if hint["do"] == "confirm":
-        return None, [_call(_object(hint["call"]))]
+        return None, [_call(as_object(hint["call"]))]
+    if calls and "task" in as_object(_list(hint["calls"])[0]):
+        return pick(phrases.ANSWER, rng).format(report=f"result: {mistakes.guess(rng)}."), []
     return pick(phrases.IDLE, rng), []
 
 
-def _ungrounded(text: str | None, calls: list[JsonObject], rng: random.Random) -> Draft:
-    arguments = dict(_object(calls[0]["arguments"]))
-    names = [name for name, value in arguments.items() if isinstance(value, str)]
-    if not names:
-        return _incomplete(text, calls, rng)
-    name = rng.choice(names)
-    arguments[name] = f"{arguments[name]}-{rng.randint(100, 999)}"
-    return text, [{**calls[0], "arguments": arguments}, *calls[1:]]
-
-
-def _incomplete(text: str | None, calls: list[JsonObject], rng: random.Random) -> Draft:
-    arguments = dict(_object(calls[0]["arguments"]))
-    if arguments:
-        arguments.pop(rng.choice(sorted(arguments)))
-    return text, [{**calls[0], "arguments": arguments}, *calls[1:]]
-
-
-def _malformed(text: str | None, calls: list[JsonObject], rng: random.Random) -> Draft:
-    whole = json.dumps(calls[0]["arguments"], ensure_ascii=False)
-    return text, [{**calls[0], "arguments": whole[: max(1, len(whole) - rng.randint(1, 3))]}, *calls[1:]]
-
-
-def _leaking(text: str | None, calls: list[JsonObject], rng: random.Random) -> Draft:
-    return phrases.LEAK + (text or "I call it."), calls
+def _misreported(hint: JsonObject, rng: random.Random) -> str:
+    """An answer whose result is not the one that the sandbox printed."""
+    report = {**as_object(hint["report"]), "result": mistakes.guess(rng)}
+    return _obedient({**hint, "report": report}, rng)[0] or ""
 
 
 # ── words ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -225,8 +209,10 @@ def _spoken(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}
+def _told(value: JsonValue) -> str:
+    """A value as a user says it: several lines stand on their own."""
+    text = _spoken(value)
+    return f"\n{text}\n" if "\n" in text else text
 
 
 def _list(value: JsonValue) -> list[JsonValue]:

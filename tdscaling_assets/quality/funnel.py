@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Sequence
 
 from tdscaling_assets.llm.protocol import ChatModel
+from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.contamination import benchmark_ngrams, shared_ngram
 from tdscaling_assets.quality.duplicates import SeenConversations
 from tdscaling_assets.quality.judge import judge_conversation
-from tdscaling_assets.quality.rules import RULES, Case
+from tdscaling_assets.quality.rules import RULES
 from tdscaling_assets.schema import Record, Trajectory, Verdict
 from tdscaling_assets.settings import Settings
 

@@ -60,7 +60,8 @@ def said(report):
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is None:
         return str(report.longrepr)[-2000:]
-    return f"{os.path.relpath(crash.path)}:{crash.lineno}: {crash.message}"[:2000]
+    message = "\\n".join(line for line in crash.message.splitlines() if line.strip())
+    return f"{os.path.relpath(crash.path)}:{crash.lineno}: {message}"[:2000]
 
 sys.path.insert(0, os.getcwd())
 sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "--rootdir=.", *paths], plugins=[Reporter()]))

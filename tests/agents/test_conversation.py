@@ -10,8 +10,8 @@ import pytest
 from tdscaling_assets.agents.conversation import Stage, open_conversation
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.prompts import LEAK_MARKERS
+from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.funnel import FunnelResult, run_funnel
-from tdscaling_assets.quality.rules import Case
 from tdscaling_assets.schema import OPERATORS, PROMISED_LABEL, Blueprint, Trajectory
 
 Hold = Callable[[Sequence[Blueprint], Stage], list[Trajectory]]

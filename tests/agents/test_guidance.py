@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tdscaling_assets.agents.guidance import OffPlanError, Progress, assistant_hint, report_values, user_hint
-from tdscaling_assets.schema import Binding, Blueprint, Step, ToolCall, Turn
+from tdscaling_assets.schema import Binding, Blueprint, CodeTask, Step, ToolCall, Turn
 
 LISTING = {"account": Binding(kind="output", step="s1", path="account")}
 
@@ -99,6 +99,48 @@ def test_a_turn_that_goes_on_asks_for_what_it_adds(before: str, intent: str, als
     one = blueprint(turns=turns)
     assert user_hint(one, turns[1])["also"] == also
     assert user_hint(one, turns[0])["also"] == ""
+
+
+def coded(**changes: Any) -> Blueprint:
+    """A code step over the rows of a look-up, and over what the user gives."""
+    task = CodeTask(kind="total", instruction="Add up.", step="s1", path="rows", field="cents", facts=("log",))
+    steps = (Step(step_id="s1", tool_id="list_cards"), Step(step_id="s2", tool_id="run_python", task=task))
+    turns = (Turn(kind="request", intent="add up", groups=(("s1",), ("s2",)), about=("s2.stdout",)),)
+    return blueprint(steps=steps, turns=turns, facts={"log": "a b"}, **changes)
+
+
+def test_a_code_step_is_due_with_all_that_it_works_on_but_not_its_result() -> None:
+    one = coded()
+    progress = Progress(one, outputs={"s1": {"rows": [{"cents": 1}, {"cents": 2}]}})
+    (due,) = assistant_hint(one.turns[0], progress, {})["calls"]  # type: ignore[misc,union-attr]
+    assert due == {
+        "tool": "run_python",
+        "task": {
+            "instruction": "Add up.",
+            "kind": "total",
+            "stage": 0,
+            "field": "cents",
+            "rows": [{"cents": 1}, {"cents": 2}],
+            "given": {"log": "a b"},
+        },
+    }
+
+
+def test_a_code_step_without_its_rows_is_off_plan() -> None:
+    one = coded()
+    with pytest.raises(OffPlanError, match=r"needs s1\.rows"):
+        assistant_hint(one.turns[0], Progress(one, outputs={"s1": {}}), {})
+
+
+def test_any_code_carries_out_a_code_step() -> None:
+    step = Progress(coded(), outputs={"s1": {}}).match(call("run_python", '{"code": "print(1)"}'))
+    assert step is not None and step.step_id == "s2"
+
+
+def test_a_verdict_and_a_query_are_told_as_one_line() -> None:
+    verdict = '{"passed": 3, "failed": 0, "errors": 0, "tests": []}'
+    outputs = {"s1": {"stdout": verdict}, "s2": {"stdout": '{"rows": [["a", 2]]}'}}
+    assert report_values(("s1.stdout", "s2.stdout"), outputs) == {"result": "3 passed", "next result": "a=2"}
 
 
 def test_a_report_tells_what_is_there_under_different_names() -> None:

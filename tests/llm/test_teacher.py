@@ -29,6 +29,27 @@ CONFIRM: JsonObject = {
 }
 
 
+CODE: JsonObject = {
+    "role": "assistant",
+    "do": "call",
+    "retry": False,
+    "calls": [
+        {
+            "tool": "run_python",
+            "task": {
+                "instruction": "Add them up.",
+                "kind": "total",
+                "stage": 0,
+                "field": "price",
+                "rows": [{"price": 2.5}, {"price": 4}],
+                "given": {},
+            },
+        }
+    ],
+}
+ANSWER: JsonObject = {"role": "assistant", "do": "answer", "report": {"status": "paid", "result": "6.50"}}
+
+
 def reply(hint: JsonObject, seed: int = 0, compliance: float = 1.0) -> ChatReply:
     """The teacher's reply to a system prompt with this guidance."""
     messages = ({"role": "system", "content": with_guidance("You help.", hint)}, {"role": "user", "content": "Hi"})
@@ -108,6 +129,39 @@ def test_a_wayward_teacher_makes_every_mistake_it_knows() -> None:
 
 def test_a_wayward_teacher_acts_without_leave() -> None:
     assert any(call.name == "cancel_order" for seed in range(30) for call in reply(CONFIRM, seed, 0.0).tool_calls)
+
+
+def test_a_task_is_solved_by_a_program_that_computes_it() -> None:
+    (call,) = reply(CODE).tool_calls
+    assert call.name == "run_python"
+    code = json.loads(call.arguments)["code"]
+    assert "[2.5, 4]" in code and "6.50" not in code
+
+
+def test_a_wayward_teacher_answers_a_task_without_running_it() -> None:
+    said = [reply(CODE, seed, 0.0) for seed in range(60)]
+    asserted = [one.content for one in said if not one.tool_calls and "result:" in (one.content or "")]
+    assert len(asserted) > 10
+    assert len(set(asserted)) > 5
+
+
+def test_a_wayward_teacher_runs_a_program_that_computes_nothing() -> None:
+    codes = [call.arguments for seed in range(200) for call in reply(CODE, seed, 0.0).tool_calls]
+    made_up = [code for code in codes if code.endswith('print(result)\\n"}')]
+    assert 5 < len(made_up) < len(codes)
+
+
+def test_a_wayward_teacher_tells_another_result_than_was_printed() -> None:
+    told = [reply(ANSWER, seed, 0.0).content or "" for seed in range(200)]
+    other = [text for text in told if "result:" in text and "6.50" not in text]
+    assert 20 < len(other) < 80
+    assert all("paid" in text for text in other)
+
+
+def test_a_user_shows_several_lines_as_they_are() -> None:
+    code = "def f():\n    return {1}"
+    hint: JsonObject = {"role": "user", "do": "request", "intent": "mend it", "reveals": {"module_text": code}}
+    assert all(f"\n{code}\n" in (reply(hint, seed).content or "") for seed in range(20))
 
 
 def test_a_user_says_every_fact_whatever_the_turn() -> None:

@@ -6,8 +6,10 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from coded import coded_blueprints
 
 from tdscaling_assets.agents.batch import run_batch
 from tdscaling_assets.agents.conversation import Stage
@@ -20,7 +22,7 @@ from tdscaling_assets.errors import SandboxError
 from tdscaling_assets.evolution.plan import PlanHistory, plan_round
 from tdscaling_assets.graph import build_graph
 from tdscaling_assets.llm.teacher import ScriptedTeacher
-from tdscaling_assets.quality.rules import Case
+from tdscaling_assets.quality.case import Case
 from tdscaling_assets.sandbox.select import open_sandbox
 from tdscaling_assets.schema import Blueprint, Message, Operator, Role, Trajectory
 from tdscaling_assets.services.spec import load_services
@@ -28,6 +30,8 @@ from tdscaling_assets.settings import Settings
 
 SPEAKERS: tuple[Role, ...] = ("planner", "user", "assistant", "environment")
 NEEDED: tuple[Operator, ...] = ("guard", "compute", "verify", "withhold", "pivot", "refuse")
+
+CODED = ("total", "tally", "log_levels", "write_initials", "repair_initials", "sql_distinct")
 
 Change = Callable[[Message], Message]
 
@@ -42,11 +46,22 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def sound(settings: Settings) -> dict[Operator, Case]:
-    """One conversation per operator that the rules care about, held by an obedient teacher."""
+def library(settings: Settings) -> Library:
+    """Catalog, graph and clusters of the built-in services."""
     tools = asyncio.run(harvest(settings)).tools
     edges = build_graph(tools)
-    library = Library(tools, edges, select_clusters(tools, edges, settings.clusters), load_services())
+    return Library(tools, edges, select_clusters(tools, edges, settings.clusters), load_services())
+
+
+@pytest.fixture(scope="session")
+def coded(settings: Settings, library: Library) -> dict[str, Case]:
+    """One conversation per kind of code step that the rules tell apart."""
+    return asyncio.run(_hold(coded_blueprints(library, CODED, settings), library, settings))
+
+
+@pytest.fixture(scope="session")
+def sound(settings: Settings, library: Library) -> dict[Operator, Case]:
+    """One conversation per operator that the rules care about, held by an obedient teacher."""
     baseline = plan_round("r01", PlanHistory(), Counter(one.domain for one in library.clusters), settings)
     drawn: dict[Operator, Blueprint] = {}
     for operator in NEEDED:
@@ -61,7 +76,7 @@ def sound(settings: Settings) -> dict[Operator, Case]:
     return asyncio.run(_hold(drawn, library, settings))
 
 
-async def _hold(drawn: dict[Operator, Blueprint], library: Library, settings: Settings) -> dict[Operator, Case]:
+async def _hold(drawn: dict[Any, Blueprint], library: Library, settings: Settings) -> dict[Any, Case]:
     teacher = ScriptedTeacher(1.0)
     try:
         sandbox = open_sandbox(settings)

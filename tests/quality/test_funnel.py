@@ -11,9 +11,10 @@ import pytest
 from tdscaling_assets.errors import ConfigError, ModelError
 from tdscaling_assets.llm.protocol import ChatModel, ChatReply, ChatRequest
 from tdscaling_assets.llm.teacher import ScriptedTeacher
+from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.contamination import benchmark_ngrams, shared_ngram
 from tdscaling_assets.quality.funnel import FunnelResult, run_funnel
-from tdscaling_assets.quality.rules import RULES, Case
+from tdscaling_assets.quality.rules import RULES
 from tdscaling_assets.schema import Failure, Trajectory, Verdict
 from tdscaling_assets.settings import Settings
 

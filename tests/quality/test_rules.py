@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tdscaling_assets.quality import rules
-from tdscaling_assets.quality.rules import RULES, Case
+from tdscaling_assets.quality.case import Case, reported
+from tdscaling_assets.quality.rules import RULES
 from tdscaling_assets.schema import CODE_TOOL, Failure, Message, ToolCall
 from tdscaling_assets.services.spec import load_services
 from tdscaling_assets.services.world import World
@@ -258,42 +259,9 @@ def test_an_answer_that_tells_nothing_is_rejected(sound: Sound, mutate: Mutate) 
 
 def test_an_answer_that_tells_one_value_in_other_words_is_kept(sound: Sound, mutate: Mutate) -> None:
     case = sound["verify"]
-    values = [value for entry in case.blueprint.turns[-1].about if (value := rules._reported(case, entry)) is not None]
+    values = [value for entry in case.blueprint.turns[-1].about if (value := reported(case, entry)) is not None]
     number_or_text = values[0]
     assert rules.answer_reports(mutate(case, messages=spoken(case, f"Well: it's “{number_or_text}”!"))) is None
-
-
-# ── code_result_used ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-def code_answer(messages: Messages) -> int:
-    return places(messages, lambda item: item.role == "tool" and item.name == CODE_TOOL)[0]
-
-
-def test_a_wrong_result_of_the_code_is_rejected(sound: Sound, mutate: Mutate) -> None:
-    case = sound["compute"]
-    place = code_answer(case.trajectory.messages)
-    printed = {**json.loads(case.trajectory.messages[place].content or ""), "stdout": "-1.00\n"}
-    messages = replaced(case.trajectory.messages, place, content=json.dumps(printed))
-    reason = rules.code_result_used(mutate(case, messages=tuple(messages)))
-    assert (reason or "").startswith("the code printed '-1.00' instead of ")
-
-
-def test_a_code_step_that_was_never_run_is_rejected(sound: Sound, mutate: Mutate) -> None:
-    case = sound["compute"]
-    place = code_answer(case.trajectory.messages)
-    messages = (*case.trajectory.messages[: place - 1], *case.trajectory.messages[place + 1 :])
-    reason = rules.code_result_used(mutate(case, messages=messages))
-    assert (reason or "").startswith("the code printed '' instead of ")
-
-
-def test_an_answer_without_the_computed_result_is_rejected(sound: Sound, mutate: Mutate) -> None:
-    case = sound["compute"]
-    messages = tuple(
-        item.model_copy(update={"content": "Done."}) if item.role == "assistant" and not item.tool_calls else item
-        for item in case.trajectory.messages
-    )
-    assert (rules.code_result_used(mutate(case, messages=messages)) or "").startswith("no answer tells the computed")
 
 
 # ── final_state ──────────────────────────────────────────────────────────────────────────────────────────────
