@@ -13,6 +13,7 @@ from tdscaling_assets.defs import run
 from tdscaling_assets.storage.tables import TABLES
 
 Tables = dict[str, pl.DataFrame]
+EMPTY = ("rejected_tools", "pending_blueprints")
 BATCHED = [table.name for table in TABLES.values() if table.batched]
 
 
@@ -34,11 +35,11 @@ def before_and_after(home: Path, again: Path, read_tables: Callable[[Path], Tabl
 @pytest.mark.parametrize("table", TABLES)
 def test_running_a_batch_again_changes_no_row(table: str, before_and_after: tuple[Tables, Tables]) -> None:
     before, after = before_and_after
-    assert before[table].height > 0 or table in ("rejected_tools", "pending_blueprints")
+    assert before[table].height > 0 or table in EMPTY
     assert_frame_equal(before[table], after[table])
 
 
-@pytest.mark.parametrize("table", BATCHED)
+@pytest.mark.parametrize("table", [table for table in BATCHED if table not in EMPTY])
 def test_only_the_batch_itself_is_written_again(table: str, home: Path, again: Path) -> None:
     assert files(again, table, "r01-b01") > files(home, table, "r01-b01")
     for other in ("r01-b02", "r02-b01"):
