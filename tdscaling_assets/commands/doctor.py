@@ -5,10 +5,12 @@ import sys
 
 from tdscaling_assets.catalog.sources import read_sources
 from tdscaling_assets.errors import TdsError
+from tdscaling_assets.llm.prices import price
 from tdscaling_assets.llm.roles import open_models
+from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.sandbox.select import probe_sandboxes
 from tdscaling_assets.schema import Record
-from tdscaling_assets.settings import Settings
+from tdscaling_assets.settings import ModelOptions, Settings
 from tdscaling_assets.storage.lake import Lake
 
 LOW_DISK_BYTES = 1_000_000_000
@@ -61,11 +63,19 @@ def _sources(settings: Settings) -> Finding:
 
 def _models(settings: Settings) -> Finding:
     try:
-        names = sorted({model.name for model in open_models(settings).values()})
+        spoken = sorted({_described(settings.model_options(role), settings) for role in open_models(settings)})
     except TdsError as error:
         return Finding(name="model", ok=False, detail=str(error))
-    simulated = " (scripted: for trying the pipeline; set TDS_MODEL for training data)" if "teacher" in names else ""
-    return Finding(name="model", ok=True, detail=", ".join(names) + (simulated or " (known to litellm; not called)"))
+    return Finding(name="model", ok=True, detail="; ".join(spoken))
+
+
+def _described(options: ModelOptions, settings: Settings) -> str:
+    """A model as a person should know of it: which, where, and whether its price is known."""
+    if options.model == ScriptedTeacher.name:
+        return "teacher (scripted: for trying the pipeline; set TDS_MODEL for training data)"
+    place = f" at {options.base_url}" if options.base_url else ""
+    priced = price(options.model, 1, 1, settings) is not None
+    return f"{options.model}{place} (not called; price {'known' if priced else 'unknown: see TDS_PRICES'})"
 
 
 def _sandboxes(settings: Settings) -> list[Finding]:

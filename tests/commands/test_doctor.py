@@ -49,3 +49,17 @@ def test_a_sandbox_that_another_replaces_is_not_needed(monkeypatch: pytest.Monke
     assert not findings["docker"].ok
     assert not findings["docker"].needed
     assert findings["bubblewrap"].ok
+
+
+def test_each_model_is_told_with_its_place_and_whether_its_price_is_known() -> None:
+    settings = load_settings(
+        model="openai/my-model",
+        model_base_url="http://127.0.0.1:9/v1",
+        model_judge="openai/gpt-4o",
+        model_key="sk-secret-1",
+    )
+    findings = {finding.name: finding for finding in examine(settings)}
+    assert findings["model"].detail == (
+        "openai/gpt-4o at http://127.0.0.1:9/v1 (not called; price known); "
+        "openai/my-model at http://127.0.0.1:9/v1 (not called; price unknown: see TDS_PRICES)"
+    )
