@@ -17,8 +17,10 @@ A message says what was seen and what to do.
 from collections.abc import Mapping
 from typing import Literal
 
-ModelFailure = Literal["throttled", "timeout", "server", "bad_request", "context_length", "content_filter", "malformed"]
-RETRYABLE: frozenset[ModelFailure] = frozenset({"throttled", "timeout", "server", "malformed"})
+ModelFailure = Literal[
+    "throttled", "timeout", "server", "malformed", "refused", "bad_request", "context_length", "content_filter"
+]
+RETRYABLE: frozenset[ModelFailure] = frozenset({"throttled", "timeout", "server", "malformed", "refused"})
 
 
 class TdsError(Exception):
@@ -54,16 +56,24 @@ class BudgetReachedError(TdsError):
 
 
 class ModelError(TdsError):
-    """A model call failed; `headers` are what the endpoint said of its limits, in lower case."""
+    """A model call failed; `headers` are what the endpoint said of its limits, in lower case, and `tokens` (prompt,
+    completion) what it counted all the same."""
 
-    def __init__(self, kind: ModelFailure, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        kind: ModelFailure,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        tokens: tuple[int, int] = (0, 0),
+    ) -> None:
         super().__init__(f"model call failed ({kind}): {detail}")
         self.kind = kind
         self.detail = detail
         self.headers = dict(headers or {})
+        self.tokens = tokens
 
-    def __reduce__(self) -> tuple[type, tuple[ModelFailure, str, dict[str, str]]]:
-        return type(self), (self.kind, self.detail, self.headers)
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.kind, self.detail, self.headers, self.tokens)
 
     @property
     def retryable(self) -> bool:

@@ -40,7 +40,9 @@ async def name_clusters(
         async with slots:
             return await _ask(cluster, tools, model, settings)
 
-    written = await asyncio.gather(*map(one, clusters))
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(cluster)) for cluster in clusters]
+    written = [task.result() for task in tasks]
     taken = {cluster.name for cluster in clusters}
     named: list[BusinessCluster] = []
     for cluster, words in zip(clusters, written, strict=True):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.schema import JsonObject, Record, Role
@@ -166,7 +166,7 @@ class Settings(BaseSettings):
         return ModelOptions(
             model=self.role_model(role),
             base_url="" if base_url == "provider" else base_url,
-            key=key if key.get_secret_value() else self.model_key,
+            key=SecretStr((key.get_secret_value() or self.model_key.get_secret_value()).strip()),
             parameters={**self.model_parameters, **own},
         )
 
@@ -175,6 +175,8 @@ def load_settings(**overrides: object) -> Settings:
     """Settings from the environment, with overrides; raises ConfigError in one sentence."""
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
+    except SettingsError as error:
+        raise ConfigError(f"{error}: write it as JSON, such as TDS_PRICES='{{\"openai/m\": [1, 2]}}'") from error
     except ValidationError as error:
         first = error.errors()[0]
         name = "TDS_" + "__".join(str(part) for part in first["loc"]).upper()

@@ -60,5 +60,5 @@ class _Run:
         if budget is None:
             return ""
         each = self.ended_usd / self.ended if self.ended else 0.0
-        already = budget.spent - self.ended_usd  # those under way have cost that much
+        already = max(0.0, budget.spent - self.ended_usd)  # what those under way have cost, unless kept replies hide it
         return budget.shortage(each * (self.under_way + 1) - already)

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -163,7 +164,8 @@ async def converse(blueprint: Blueprint, stage: Stage) -> Trajectory:
             async with time_limit(stage.settings.conversation_timeout):
                 await conversation.run()
         finally:
-            await conversation.environment.close()
+            with suppress(SandboxError):  # what was said stands, whatever becomes of the workspace
+                await conversation.environment.close()
     except RoleError as error_:
         failure = Failure(kind=error_.kind, detail=str(error_))
     except OffPlanError as error_:

@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from tdscaling_assets.llm.protocol import CHARACTERS_PER_TOKEN
 from tdscaling_assets.prompts import template_size
 from tdscaling_assets.schema import Blueprint, Role, Tool, function_schema
 
-_CHARACTERS_PER_TOKEN = 4
 _SPOKEN, _HINT = 160, 300  # characters of one utterance, and of one private hint. Our own numbers
 
 
@@ -27,8 +27,8 @@ class Load(NamedTuple):
         """One more call, with sizes in characters."""
         return Load(
             self.calls + 1,
-            self.prompt_tokens + prompt / _CHARACTERS_PER_TOKEN,
-            self.completion_tokens + completion / _CHARACTERS_PER_TOKEN,
+            self.prompt_tokens + prompt / CHARACTERS_PER_TOKEN,
+            self.completion_tokens + completion / CHARACTERS_PER_TOKEN,
         )
 
 

@@ -31,7 +31,9 @@ async def write_scenarios(
         async with slots:
             return await _write(blueprint, planner, settings)
 
-    results = await asyncio.gather(*(one(blueprint) for blueprint in blueprints))
+    async with asyncio.TaskGroup() as group:  # one that must stop ends the others too
+        tasks = [group.create_task(one(blueprint)) for blueprint in blueprints]
+    results = [task.result() for task in tasks]
     written = [result for result in results if isinstance(result, Blueprint)]
     return written, [result for result in results if isinstance(result, RejectedBlueprint)]
 

@@ -61,6 +61,11 @@ def entropy_plateau_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResu
     decision = read_decision(settings, keys)
     if isinstance(decision, Wait):
         return dg.SkipReason(decision.reason + blocking_run(context.instance, newest(keys)))
+    last = newest(keys)
+    waits = f"Batch {last} has pending blueprints and goes first" if last not in read_finished(settings) else ""
+    waits = waits or budget_spent(settings, decision.key, "night")
+    if waits:
+        return dg.SkipReason(f"{waits}. Then: {decision.reason}")
     context.log.info(decision.reason)
     return dg.SensorResult(
         run_requests=[dg.RunRequest(partition_key=decision.key, tags={"tds/reason": decision.reason})],

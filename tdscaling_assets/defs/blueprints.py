@@ -26,8 +26,8 @@ async def blueprints(context: dg.AssetExecutionContext, system: System) -> dg.Ma
         with program_runner(settings) as run:
             made = plan_batch(plan, batch, open_library(lake, run), kept_blueprints(lake, batch), settings)
         context.log.info(f"{len(made.blueprints)} blueprints drawn, {len(made.rejected)} attempts refused")
-        written, untold = await write_scenarios(made.blueprints, models["planner"], settings)
-        await models.close()
+        async with models:
+            written, untold = await write_scenarios(made.blueprints, models["planner"], settings)
         rejected = [*made.rejected, *untold]
         frames = {
             "blueprints": to_frame("blueprints", written),

@@ -78,11 +78,10 @@ async def business_clusters(context: dg.AssetExecutionContext, system: System) -
         clusters = chosen.clusters
         if not is_simulated([settings.role_model("planner")]):
             with open_replies(settings, "") as replies:
-                models = open_models(settings, replies)
-                clusters = await name_clusters(
-                    clusters, {tool.tool_id: tool for tool in tools}, models["planner"], settings
-                )
-                await models.close()
+                async with open_models(settings, replies) as models:
+                    clusters = await name_clusters(
+                        clusters, {tool.tool_id: tool for tool in tools}, models["planner"], settings
+                    )
         frame = to_frame("business_clusters", clusters)
         names = {tool.tool_id: ToolName(tool.server, tool.name) for tool in tools}
         last = chosen.clusters[-1] if chosen.clusters else None

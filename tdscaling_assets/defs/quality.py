@@ -25,14 +25,16 @@ async def filtered_trajectories(context: dg.AssetExecutionContext, system: Syste
         raw = lake.records("raw_trajectories", Trajectory, batch=batch)
         cases = [Case(trajectory, plans[trajectory.blueprint_id], tools) for trajectory in raw]
         with open_replies(settings, batch) as replies:
-            models = open_models(settings, replies)
-            result = await run_funnel(cases, kept_before(lake, batch), models.get("judge"), settings)
-            await models.close()
+            async with open_models(settings, replies) as models:
+                result = await run_funnel(cases, kept_before(lake, batch), models.get("judge"), settings)
+        unscored = sum(verdict.rule == "judge" and verdict.score is None for verdict in result.verdicts)
+        if unscored:
+            context.log.warning(f"{unscored} conversations are kept without the judge's score: see `verdicts`")
         frames = {
             "filtered_trajectories": to_frame("filtered_trajectories", result.kept),
             "verdicts": to_frame("verdicts", result.verdicts, batch=batch),
         }
-        metadata = {"raw": len(raw), "acceptance_rate": len(result.kept) / max(1, len(raw))}
+        metadata = {"unscored": unscored, "raw": len(raw), "acceptance_rate": len(result.kept) / max(1, len(raw))}
         stored = store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=metadata)
         counts, reasons = (frame.filter(batch=batch) for frame in (counts_per_batch(lake), rejections(lake)))
         funnel = picture(funnel_figure(counts, reasons), "Funnel")

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 
 import dagster as dg
 
@@ -69,9 +70,9 @@ async def _hold(
     blueprints: Sequence[Blueprint], stage: Stage, models: Models, spool: Spool, say: Callable[[str], None]
 ) -> tuple[dict[str, Trajectory], str]:
     """The conversations by blueprint id, those of the spool and new ones, which are on disk before their slot is free;
-    and why some are missing."""
+    and why some are missing. Those that failed because a model was gone are held anew."""
     digests = {one.blueprint_id: _fingerprint(one, stage) for one in blueprints}
-    done = spool.load(digests)
+    done = {key: one for key, one in spool.load(digests).items() if not _model_was_gone(one)}
     plans = {one.blueprint_id: one for one in blueprints}
     progress = Progress(
         len(blueprints),
@@ -89,16 +90,14 @@ async def _hold(
         done[trajectory.blueprint_id] = trajectory
         progress.count(trajectory)
 
-    watcher = asyncio.create_task(progress.watch())
-    try:
-        stopped = await run_batch([one for one in blueprints if one.blueprint_id not in done], stage, keep)
-    finally:
-        watcher.cancel()
-        await models.close()
-        if stage.live is not None:
-            await stage.live.close()
+    async with AsyncExitStack() as opened:
         if stage.sandbox is not None:
-            await stage.sandbox.close()
+            opened.push_async_callback(stage.sandbox.close)
+        if stage.live is not None:
+            opened.push_async_callback(stage.live.close)
+        await opened.enter_async_context(models)
+        opened.callback(asyncio.create_task(progress.watch()).cancel)
+        stopped = await run_batch([one for one in blueprints if one.blueprint_id not in done], stage, keep)
     return done, stopped
 
 
@@ -143,7 +142,16 @@ def _fingerprint(blueprint: Blueprint, stage: Stage) -> str:
     """What a finished conversation must match to count: its blueprint, who speaks how, and which tools really run."""
     speakers = {role: stage.settings.model_options(role).model_dump(mode="json") for role in stage.models}
     manner = stage.settings.model_dump(
-        mode="json", include={"compliance", "model_temperature", "model_tools", "max_steps"}
+        mode="json",
+        include={
+            "compliance",
+            "model_temperature",
+            "model_max_tokens",
+            "model_repairs",
+            "model_tools",
+            "max_steps",
+            "conversation_timeout",
+        },
     )
     live = [tool_id for tool_id in blueprint.tool_ids if stage.tools[tool_id].executor == "mcp"]
     return digest(blueprint.model_dump(mode="json"), speakers, manner, *live)

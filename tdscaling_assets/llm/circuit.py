@@ -13,7 +13,7 @@ from tdscaling_assets.errors import EndpointDownError, ModelError
 FAILURES = 8
 """Failed calls in a row, with none answered between, that open a circuit. Our own number."""
 _FIRST_PROBE, _SLOWEST_PROBE, _SLOWER = 1.0, 15.0, 1.5
-_DOWN = frozenset({"server", "timeout", "throttled"})
+_DOWN = frozenset({"server", "timeout", "throttled", "malformed", "refused"})
 
 
 class Circuit:
@@ -69,7 +69,7 @@ class Circuit:
         every call so far."""
         self._detail = error.detail
         if error.kind in _DOWN:
-            self._fail(probe)
+            self._fail(probe, error)
         elif error.kind == "bad_request":
             self._close()
             self._refuse()
@@ -92,7 +92,9 @@ class Circuit:
                 f"{self.name} refuses every call ({self._detail}): check model, endpoint and key, then run it again"
             )
 
-    def _fail(self, probe: bool) -> None:
+    def _fail(self, probe: bool, error: ModelError) -> None:
+        if error.kind == "refused":
+            self._refuse()
         self._failed += 1
         now = self._clock()
         if self._opened_at is None and self._failed >= FAILURES:

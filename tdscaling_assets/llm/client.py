@@ -13,7 +13,7 @@ from tdscaling_assets.llm import provider
 from tdscaling_assets.llm.library import load_litellm
 from tdscaling_assets.llm.prices import listed_price, price, spare_unlisted
 from tdscaling_assets.llm.protocol import Answer, Attempt, ChatReply, ChatRequest
-from tdscaling_assets.llm.secrets import hide_secrets
+from tdscaling_assets.llm.secrets import hide_secrets, secrets_of
 from tdscaling_assets.llm.text_tools import ask_in_text, is_asked_in_text, read_calls, split_reasoning
 from tdscaling_assets.schema import JsonObject, Role, ToolCall, Usage
 from tdscaling_assets.settings import ModelOptions, Settings
@@ -100,7 +100,11 @@ class LitellmAttempt:
         choice = response.choices[0]
         message = choice.message
         calls = tuple(
-            ToolCall(id=call.id, name=call.function.name or "", arguments=call.function.arguments or "{}")
+            ToolCall(
+                id=call.id,
+                name=_storable(call.function.name or ""),
+                arguments=_storable(call.function.arguments or "{}"),
+            )
             for call in message.tool_calls or ()
         )
         counted = getattr(response, "usage", None)
@@ -112,11 +116,15 @@ class LitellmAttempt:
             seconds=seconds,
         )
         usage = usage.model_copy(update={"usd": self._price(response, usage)})
-        reasoning = getattr(message, "reasoning_content", None)
-        reply = ChatReply(content=message.content or None, reasoning=reasoning, tool_calls=calls, usage=usage)
+        reasoning = _storable(getattr(message, "reasoning_content", None) or "") or None
+        content = _storable(message.content or "") or None
+        reply = ChatReply(content=content, reasoning=reasoning, tool_calls=calls, usage=usage)
         reply = read_calls(split_reasoning(reply), asked) if is_asked_in_text(asked) else split_reasoning(reply)
         if not (reply.content or "").strip() and not reply.tool_calls:
-            raise ModelError("malformed", f"the reply is empty (finish_reason {choice.finish_reason})")
+            counted_tokens = (usage.prompt_tokens, usage.completion_tokens)
+            raise ModelError(
+                "malformed", f"the reply is empty (finish_reason {choice.finish_reason})", tokens=counted_tokens
+            )
         return reply
 
     def _price(self, response: Any, usage: Usage) -> float | None:
@@ -143,7 +151,7 @@ class LitellmAttempt:
     def _first_line(self, error: Exception) -> str:
         """What the error says, in one line, without the credentials that some endpoints repeat in it."""
         line = str(error).strip().partition("\n")[0] or type(error).__name__
-        return hide_secrets(line, self._options.key.get_secret_value())[:500]
+        return hide_secrets(line, *secrets_of(self._options))[:500]
 
 
 def open_attempt(settings: Settings, role: Role) -> Attempt:
@@ -154,6 +162,10 @@ def open_attempt(settings: Settings, role: Role) -> Attempt:
 def classify(error: Exception) -> ModelFailure:
     """The kind of a litellm exception, by its class name, most specific first; of an APIError by its status."""
     kinds: dict[str, ModelFailure] = {
+        "AuthenticationError": "refused",
+        "PermissionDeniedError": "refused",
+        "NotFoundError": "refused",
+        "PaymentRequiredError": "refused",
         "RateLimitError": "throttled",
         "Timeout": "timeout",
         "ContextWindowExceededError": "context_length",
@@ -170,6 +182,11 @@ def classify(error: Exception) -> ModelFailure:
         return "server" if status >= 500 else "malformed" if 200 <= status < 300 else "bad_request"
     names = [kind.__name__ for kind in type(error).__mro__]
     return next((kinds[name] for name in names if name in kinds), "bad_request")
+
+
+def _storable(text: str) -> str:
+    """The text without lone surrogates, halves of characters that JSON can hold and UTF-8 cannot."""
+    return text.encode(errors="replace").decode()
 
 
 def _limit_headers(headers: Mapping[str, str]) -> dict[str, str]:

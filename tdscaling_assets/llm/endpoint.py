@@ -15,7 +15,14 @@ class Endpoint:
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.circuit = Circuit(name, settings.model_patience)
-        self.limiter = Limiter(settings.concurrency, settings.model_rpm, settings.model_tpm)
+        self.limiter = Limiter(
+            settings.concurrency, settings.model_rpm, settings.model_tpm, longest=settings.model_patience
+        )
+
+    def complaint(self) -> str:
+        """What a person should know of it, empty when calls go through."""
+        held = self.limiter.complaint()
+        return self.circuit.complaint() or (held and f"{self.circuit.name}: {held}")
 
     async def call(self, attempt: Attempt, request: ChatRequest, tokens: float) -> Answer:
         """The answer to one try, made when it is its turn; `tokens` is what it will take by estimate.

@@ -11,6 +11,7 @@ from tdscaling_assets.schema import Role
 
 _MANY_THROTTLED, _FEW_THROTTLED = 0.2, 0.1
 _WINDOW = 50
+_WORTH_TELLING = 2.0
 _LESS, _MORE = 0.7, 1.1
 _ROW_OF_THROTTLED = 3
 _COUNTED: tuple[Counted, ...] = ("requests", "tokens")
@@ -28,8 +29,10 @@ class Limiter:
         most: int,
         requests_per_minute: float,
         tokens_per_minute: float,
+        longest: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """No wait that the endpoint asks for is longer than `longest` seconds; then it may say so again."""
         self.allowed = float(most)
         self.in_flight = 0
         self._most = float(most)
@@ -39,7 +42,8 @@ class Limiter:
             "requests": Allowance(requests_per_minute, clock()),
             "tokens": Allowance(tokens_per_minute, clock()),
         }
-        self._remaining = {"requests": Remaining(), "tokens": Remaining()}
+        self._remaining = {"requests": Remaining(longest), "tokens": Remaining(longest)}
+        self._longest = longest
         self._paused_until = -math.inf
         self._outcomes = self._throttled = self._row = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -55,6 +59,11 @@ class Limiter:
             if turn.done() and not turn.cancelled():
                 self.leave()
             raise
+
+    def complaint(self) -> str:
+        """What a person should know while all wait for a rate limit, empty otherwise."""
+        wait = self._wait() if self._queues else 0.0
+        return f"held back by a rate limit for {wait:.0f} s" if wait >= _WORTH_TELLING else ""
 
     def leave(self) -> None:
         """The call is over, whatever came of it."""
@@ -74,7 +83,7 @@ class Limiter:
         self._hear(headers)
         wait = retry_after(headers)
         if wait and self._row >= _ROW_OF_THROTTLED:
-            self._paused_until = max(self._paused_until, self._clock() + wait)
+            self._paused_until = max(self._paused_until, self._clock() + min(wait, self._longest))
         self._count(1)
 
     def _hear(self, headers: Mapping[str, str]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import random
+import uuid
 
 from pydantic import ValidationError
 
@@ -10,14 +11,14 @@ from tdscaling_assets.clock import off_the_clock
 from tdscaling_assets.errors import ModelError
 from tdscaling_assets.llm.budget import Budget
 from tdscaling_assets.llm.endpoint import Endpoint
-from tdscaling_assets.llm.protocol import Attempt, ChatReply, ChatRequest, ReplyStore
+from tdscaling_assets.llm.prices import price
+from tdscaling_assets.llm.protocol import CHARACTERS_PER_TOKEN, Attempt, ChatReply, ChatRequest, ReplyStore
 from tdscaling_assets.llm.rates import retry_after
-from tdscaling_assets.schema import canonical_json
+from tdscaling_assets.schema import Role, Usage, canonical_json
 from tdscaling_assets.settings import ModelOptions, Settings
 
 BACKOFF_SECONDS = 0.5
 BACKOFF_CEILING = 30.0
-_CHARACTERS_PER_TOKEN = 4
 
 
 class PatientModel:
@@ -50,11 +51,11 @@ class PatientModel:
         BudgetReachedError when no call can be made any more.
         """
         asked = request.wire()
-        key = hashlib.sha256(f"{self._identity}\n{asked}".encode(errors="surrogatepass")).hexdigest()[:32]
+        key = hashlib.sha256(f"{self._identity}\n{asked}".encode(errors="replace")).hexdigest()[:32]
         kept = self._kept(key)
         if kept is not None:
             return kept
-        reply = await self._ask(request, len(asked) / _CHARACTERS_PER_TOKEN)
+        reply = await self._ask(request, len(asked) / CHARACTERS_PER_TOKEN)
         self._budget.add(reply.usage)
         if self._store is not None:
             self._store.put(key, request.role, reply.model_dump_json(), reply.usage)
@@ -69,6 +70,7 @@ class PatientModel:
             try:
                 return (await self._endpoint.call(self._attempt, request, tokens)).reply
             except ModelError as error:
+                self._book(error, request.role)
                 tries += not self._endpoint.circuit.is_open
                 if not error.retryable or tries >= self._settings.model_attempts:
                     raise
@@ -76,6 +78,17 @@ class PatientModel:
                 grown = min(BACKOFF_CEILING, self._backoff * 2**tries)
                 with off_the_clock():
                     await asyncio.sleep(max(asked, grown * jitter.uniform(0.5, 1.0)) + asked * jitter.uniform(0, 0.1))
+
+    def _book(self, error: ModelError, role: Role) -> None:
+        """A useless reply is paid for like any other."""
+        prompt, completion = error.tokens
+        if not prompt + completion:
+            return
+        usd = price(self.name, prompt, completion, self._settings)
+        usage = Usage(prompt_tokens=prompt, completion_tokens=completion, usd=usd, model=self.name, calls=1)
+        self._budget.add(usage)
+        if self._store is not None:
+            self._store.put(f"useless {uuid.uuid4()}", role, "", usage)
 
     def _kept(self, key: str) -> ChatReply | None:
         text = self._store.get(key) if self._store is not None else None

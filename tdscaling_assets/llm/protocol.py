@@ -11,6 +11,9 @@ from pydantic import Field, SkipValidation
 
 from tdscaling_assets.schema import JsonObject, Record, Role, ToolCall, Usage
 
+CHARACTERS_PER_TOKEN = 4
+"""By which tokens are estimated before they are counted. Our own number."""
+
 Wire = Annotated[JsonObject, SkipValidation]
 """JSON in OpenAI's wire format, written by our own code."""
 

@@ -46,28 +46,37 @@ class Allowance:
 
 
 class Remaining:
-    """What an endpoint's headers say is left of its requests or tokens, until when. Unknown is no limit."""
+    """What an endpoint's headers say is left of its requests or tokens, and when there is more. Unknown is no limit.
 
-    def __init__(self) -> None:
+    Where they tell the whole limit too, it is taken to refill evenly; no wait is longer than `longest` seconds.
+    """
+
+    def __init__(self, longest: float = math.inf) -> None:
+        self._longest = longest
         self._left = math.inf
-        self._until = 0.0
+        self._per_second = 0.0
+        self._at = self._until = 0.0
 
     def wait(self, now: float) -> float:
         """Seconds until something may be taken."""
-        return max(0.0, self._until - now) if self._left < 1 else 0.0
+        level = self._left + (now - self._at) * self._per_second
+        if level >= 1 or now >= self._until:
+            return 0.0
+        refills = (1 - level) / self._per_second if self._per_second else math.inf
+        return min(refills, self._until - now)
 
     def take(self, amount: float) -> None:
         """So much less is left, until the next answer says more."""
         self._left -= amount
 
     def hear(self, headers: Mapping[str, str], of: Counted, now: float) -> None:
-        """Take over what the headers say. Where they tell the whole limit too, it is taken to refill evenly."""
-        left, reset, limit = (_number(_told(headers, of, word)) for word in ("remaining", "reset", "limit"))
-        resets = seconds_of(_told(headers, of, "reset")) if reset is None else reset
+        """Take over what the headers say."""
+        left, limit = (_number(_told(headers, of, word)) for word in ("remaining", "limit"))
+        resets = seconds_of(_told(headers, of, "reset"))
         if left is None or resets is None:
             return
-        refills = resets / (limit - left) if limit is not None and limit > left else resets
-        self._left, self._until = left, now + min(resets, refills)
+        self._left, self._at, self._until = left, now, now + min(resets, self._longest)
+        self._per_second = (limit - left) / resets if limit is not None and limit > left and resets else 0.0
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import get_args
+from types import TracebackType
+from typing import Self, get_args
 
 from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.llm.budget import Budget
@@ -12,6 +13,7 @@ from tdscaling_assets.llm.library import release_litellm
 from tdscaling_assets.llm.patient import BACKOFF_SECONDS, PatientModel
 from tdscaling_assets.llm.protocol import ChatModel, ReplyStore
 from tdscaling_assets.llm.provider import TEACHER_MODEL
+from tdscaling_assets.llm.secrets import without_login
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.llm.workers import WorkerPool
 from tdscaling_assets.schema import Role
@@ -47,9 +49,17 @@ class Models(Mapping[Role, ChatModel]):
     def __len__(self) -> int:
         return len(self._by_role)
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
     def complaints(self) -> list[str]:
-        """What a person should know of endpoints that are down."""
-        said = (endpoint.circuit.complaint() for endpoint in self._endpoints.values())
+        """What a person should know of endpoints that are down or hold calls back."""
+        said = (endpoint.complaint() for endpoint in self._endpoints.values())
         return [complaint for complaint in said if complaint]
 
     async def close(self) -> None:
@@ -76,7 +86,7 @@ class Models(Mapping[Role, ChatModel]):
                 f"a budget is set, but the price of {options.model} is not known: set TDS_PRICES to "
                 f'{{"{options.model}": [USD per million prompt tokens, USD per million completion tokens]}}'
             )
-        name = options.base_url or attempt.provider
+        name = without_login(options.base_url) or attempt.provider
         endpoint = self._endpoints.setdefault(name, Endpoint(name, settings))
         store = None if options.model == TEACHER_MODEL else self._store
         return PatientModel(options, settings, self._pool or attempt, endpoint, self.budget, store, self._backoff)

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 
+from pydantic import ValidationError
+
 from tdscaling_assets.errors import ModelError
 from tdscaling_assets.llm.frames import Frame, Frames, Kind, encode
 from tdscaling_assets.llm.protocol import Answer, Attempt, ChatRequest
@@ -97,7 +99,7 @@ class _Worker:
         number = next(self._numbers)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._calls[number] = answer
-        self._send(encode(Kind.CALL, number, request.wire().encode(errors="surrogatepass")))
+        self._send(encode(Kind.CALL, number, request.wire().encode(errors="replace")))
         try:
             return await answer
         finally:
@@ -152,7 +154,10 @@ class _Worker:
         if waiting is None or waiting.done():
             return
         if frame.kind is Kind.ANSWER:
-            waiting.set_result(Answer.model_validate_json(frame.body))
+            try:
+                waiting.set_result(Answer.model_validate_json(frame.body))
+            except ValidationError as error:
+                waiting.set_exception(ModelError("malformed", f"the answer cannot be read: {error}"))
         else:
             waiting.set_exception(pickle.loads(frame.body))
 

@@ -88,7 +88,9 @@ async def _judge_all(kept: Sequence[Trajectory], judge: ChatModel, position: int
             reason=reason,
         )
 
-    return list(await asyncio.gather(*(one(trajectory) for trajectory in kept)))
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(trajectory)) for trajectory in kept]
+    return [task.result() for task in tasks]
 
 
 def _verdict(trajectory: Trajectory, position: int, rule: str, reason: str | None) -> Verdict:

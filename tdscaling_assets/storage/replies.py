@@ -24,6 +24,11 @@ CREATE TABLE IF NOT EXISTS replies (
 CREATE INDEX IF NOT EXISTS replies_at ON replies (at);
 CREATE INDEX IF NOT EXISTS replies_batch ON replies (batch);
 """
+_PUT = """
+INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET reply = excluded.reply, usd = usd + excluded.usd,
+  at = excluded.at, batch = excluded.batch
+"""
 _BUSY_SECONDS = 30.0
 _NOON = timedelta(hours=12)
 
@@ -69,11 +74,11 @@ class Replies:
         return str(row[0]) if row else None
 
     def put(self, key: str, role: Role, reply: str, usage: Usage) -> None:
-        """Keep a reply; one that is there already stays."""
+        """Keep a reply. It takes the place of one that is there, which was paid for as well."""
         cost = (usage.prompt_tokens, usage.completion_tokens, usage.usd, usage.seconds)
         row = (key, datetime.now(UTC).isoformat(), self._batch, role, usage.model, *cost, reply)
         with self._errors():
-            self._file.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._file.execute(_PUT, row)
 
     def spent_on_batch(self) -> float:
         """USD of this batch's replies; unpriced ones count as nothing."""

@@ -66,7 +66,7 @@ def test_it_lets_everything_through_while_calls_are_answered(circuit: Circuit, e
     assert enter(circuit) is False
 
 
-@pytest.mark.parametrize("kind", ["server", "timeout", "throttled"])
+@pytest.mark.parametrize("kind", ["server", "timeout", "throttled", "malformed"])
 def test_failures_in_a_row_open_it(kind: str, circuit: Circuit) -> None:
     for number in range(FAILURES):
         assert not circuit.is_open, number
@@ -75,7 +75,7 @@ def test_failures_in_a_row_open_it(kind: str, circuit: Circuit) -> None:
     assert circuit.complaint() == "waiting for http://model, down for 0 s: no"
 
 
-@pytest.mark.parametrize("kind", ["malformed", "content_filter", "context_length"])
+@pytest.mark.parametrize("kind", ["content_filter", "context_length"])
 def test_a_failure_that_is_an_answer_does_not_open_it(kind: str, circuit: Circuit) -> None:
     for _ in range(2 * FAILURES):
         circuit.failed(ModelError(kind, "no"), probe=False)
@@ -140,7 +140,21 @@ def test_an_endpoint_that_refuses_every_call_is_given_up_at_once(circuit: Circui
         next(refusals)
 
 
-def test_refusals_after_an_answer_are_the_calls_own(circuit: Circuit) -> None:
+def test_a_key_that_dies_later_opens_it_like_an_outage(circuit: Circuit) -> None:
+    circuit.answered()
+    for _ in range(FAILURES):
+        circuit.failed(ModelError("refused", "no credit left"), probe=False)
+    assert circuit.is_open
+
+
+def test_a_wrong_key_is_given_up_at_once(circuit: Circuit) -> None:
+    for _ in range(FAILURES - 1):
+        circuit.failed(ModelError("refused", "wrong key"), probe=False)
+    with pytest.raises(EndpointDownError, match="refuses every call"):
+        circuit.failed(ModelError("refused", "wrong key"), probe=False)
+
+
+def test_bad_requests_after_an_answer_are_the_calls_own(circuit: Circuit) -> None:
     circuit.answered()
     for _ in range(3 * FAILURES):
         circuit.failed(ModelError("bad_request", "no such tool"), probe=False)

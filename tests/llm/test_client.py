@@ -15,6 +15,7 @@ from tdscaling_assets.errors import ConfigError, ModelError
 from tdscaling_assets.llm.client import LitellmAttempt, classify
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
 from tdscaling_assets.llm.roles import Models, open_models
+from tdscaling_assets.llm.secrets import hide_secrets, secrets_of, without_login
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.replies import Replies
 
@@ -22,12 +23,12 @@ Ask = Callable[..., ChatRequest]
 
 BACKOFF = 0.001
 KINDS = {
-    "AuthenticationError": "bad_request",
+    "AuthenticationError": "refused",
     "BadRequestError": "bad_request",
-    "NotFoundError": "bad_request",
+    "NotFoundError": "refused",
     "OpenAIError": "bad_request",
-    "PaymentRequiredError": "bad_request",
-    "PermissionDeniedError": "bad_request",
+    "PaymentRequiredError": "refused",
+    "PermissionDeniedError": "refused",
     "RejectedRequestError": "bad_request",
     "UnprocessableEntityError": "bad_request",
     "UnsupportedParamsError": "bad_request",
@@ -122,8 +123,8 @@ def test_a_passing_failure_is_tried_again(statuses: list[int], endpoint: Any, tm
     assert len(endpoint.requests) == 3
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-def test_a_refusal_is_not_tried_again(status: int, endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_bad_request_is_not_tried_again(status: int, endpoint: Any, tmp_path: Path, ask: Ask) -> None:
     endpoint.statuses = [status]
     assert failure(endpoint.url, tmp_path, ask()).kind == "bad_request"
     assert len(endpoint.requests) == 1
@@ -252,6 +253,48 @@ def test_limits_that_the_endpoint_tells_are_passed_on(endpoint: Any, tmp_path: P
     with pytest.raises(ModelError) as caught:
         asyncio.run(attempt.attempt(ask()))
     assert caught.value.headers == {"retry-after": "9"}
+
+
+def test_halves_of_characters_are_replaced_because_nothing_can_store_them(
+    endpoint: Any, tmp_path: Path, ask: Ask
+) -> None:
+    message = {"role": "assistant", "content": "cut \ud83d", "reasoning_content": "\udc00"}
+    endpoint.completion = {
+        **endpoint.completion,
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    }
+    reply = complete(endpoint.url, tmp_path, ask())
+    assert (reply.content, reply.reasoning) == ("cut ?", "?")
+
+
+def test_a_useless_reply_is_paid_for_too(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    message = {"role": "assistant", "content": ""}
+    choice = {"index": 0, "message": message, "finish_reason": "length"}
+    endpoint.completion = {**endpoint.completion, "choices": [choice]}
+    prices = {"openai/m": (1_000_000.0, 0.0)}
+    settings = settings_of(endpoint.url, tmp_path, model="openai/m", prices=prices, model_attempts=2)
+    with Replies(tmp_path, "r01-b01", 30) as replies:
+        with pytest.raises(ModelError):
+            asyncio.run(Models(settings, replies, BACKOFF)["user"].complete(ask()))
+        assert replies.spent_on_batch() == 6.0
+
+
+def test_a_key_with_white_space_around_it_is_sent_and_hidden_without(endpoint: Any, tmp_path: Path, ask: Ask) -> None:
+    endpoint.statuses, endpoint.complaint = [400], "No: {authorization}"
+    settings = settings_of(endpoint.url, tmp_path, model="openai/m", model_key=" own-key-123456\n")
+    with pytest.raises(ModelError, match=r"No: Bearer \*\*\*") as caught:
+        asyncio.run(Models(settings)["user"].complete(ask()))
+    assert "own-key" not in caught.value.detail
+
+
+def test_secrets_in_parameters_and_addresses_are_hidden_too() -> None:
+    options = Settings(
+        model="openai/m",
+        model_base_url="https://user:hunter22@host/v1",
+        model_parameters={"extra_headers": {"X-Pass": "open-sesame"}, "top_p": 0.5},
+    ).model_options("user")
+    assert hide_secrets("hunter22 open-sesame", *secrets_of(options)) == "*** ***"
+    assert without_login(options.base_url) == "https://host/v1"
 
 
 def test_retry_after_is_honoured(endpoint: Any, tmp_path: Path, ask: Ask) -> None:

@@ -102,6 +102,17 @@ def test_three_throttled_in_a_row_hold_everybody_back_as_long_as_asked() -> None
     assert asyncio.run(story()) == (0, 1)
 
 
+def test_a_long_pause_is_told_and_never_longer_than_the_longest() -> None:
+    async def story() -> str:
+        limiter, entered = Limiter(9, 0, 0, longest=7.0), list[Role]()
+        for _ in range(3):
+            limiter.throttled({"retry-after": "86400"})
+        await enter_all(limiter, ["user"], entered)
+        return limiter.complaint()
+
+    assert asyncio.run(story()) == "held back by a rate limit for 7 s"
+
+
 def test_requests_and_tokens_per_minute_are_kept_to() -> None:
     async def story(limiter: Limiter) -> list[int]:
         entered, counts = list[Role](), list[int]()

@@ -53,6 +53,22 @@ def test_a_limit_that_is_told_refills_evenly() -> None:
     assert remaining.wait(0.0) == pytest.approx(0.01)
 
 
+def test_debt_is_waited_for_at_the_pace_of_the_refill() -> None:
+    remaining = Remaining()
+    told = {"x-ratelimit-limit-tokens": "6100", "x-ratelimit-remaining-tokens": "100", "x-ratelimit-reset-tokens": "60"}
+    remaining.hear(told, "tokens", 0.0)
+    for _ in range(3):
+        remaining.take(1000)
+    assert remaining.wait(1.0) == pytest.approx(28.01)
+    assert remaining.wait(29.1) == 0.0
+
+
+def test_no_wait_is_longer_than_the_longest() -> None:
+    remaining = Remaining(longest=5.0)
+    remaining.hear({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "24h"}, "requests", 0.0)
+    assert remaining.wait(0.0) == 5.0
+
+
 def test_anthropics_headers_are_understood() -> None:
     reset = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
     remaining = Remaining()

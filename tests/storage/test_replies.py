@@ -36,11 +36,11 @@ def test_a_reply_comes_back_also_to_another_process(replies: Replies, tmp_path: 
         assert other.get("k") == "hello"
 
 
-def test_a_reply_that_is_there_stays_and_costs_once(replies: Replies) -> None:
+def test_a_reply_that_is_bought_twice_costs_twice(replies: Replies) -> None:
     replies.put("k", "user", "first", USAGE)
     replies.put("k", "user", "second", USAGE)
-    assert replies.get("k") == "first"
-    assert replies.spent_on_batch() == 0.25
+    assert replies.get("k") == "second"
+    assert replies.spent_on_batch() == 0.5
 
 
 def test_batch_and_night_add_up(replies: Replies, tmp_path: Path) -> None:
