@@ -115,6 +115,12 @@ def test_an_illegal_setting_is_named_with_its_value(setting: str, value: str, tm
     assert sentence.startswith(f"{setting} is '{value}'")
 
 
+def test_a_setting_that_is_no_json_is_named(tmp_path: Path) -> None:
+    sentence = refusal(tds(tmp_path, "doctor", TDS_PRICES="{bad"))
+    assert 'error parsing value for field "prices"' in sentence
+    assert "write it as JSON" in sentence
+
+
 @pytest.mark.parametrize("command", ["batch", "demo"])
 def test_a_home_that_is_a_file_is_refused(command: str, tmp_path: Path) -> None:
     home = tmp_path / "file"

@@ -37,8 +37,8 @@ def paid_model(teacher_url: str, young_copy: Path, monkeypatch: pytest.MonkeyPat
         "MODEL_BASE_URL": teacher_url,
         "MODEL_KEY": "sk-test-1234567",
         "PRICES": '{"openai/teacher": [1000, 1000]}',
-        "BUDGET_BATCH": "22",
-        "CONCURRENCY": "4",
+        "BUDGET_BATCH": "50",
+        "CONCURRENCY": "2",
     }.items():
         monkeypatch.setenv(f"TDS_{name}", value)
     yield monkeypatch
