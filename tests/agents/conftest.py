@@ -18,6 +18,7 @@ from tdscaling_assets.errors import SandboxError
 from tdscaling_assets.evolution.plan import PlanHistory, plan_round
 from tdscaling_assets.graph import build_graph
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
+from tdscaling_assets.llm.roles import Models
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.sandbox.protocol import Sandbox
 from tdscaling_assets.sandbox.select import open_sandbox
@@ -123,7 +124,12 @@ def hold() -> Hold:
         async def keep(one: Trajectory) -> None:
             ended[one.blueprint_id] = one
 
-        asyncio.run(run_batch(blueprints, stage, keep))
+        async def hold_and_close() -> None:
+            await run_batch(blueprints, stage, keep)
+            if isinstance(stage.models, Models):
+                await stage.models.close()
+
+        asyncio.run(hold_and_close())
         return [ended[blueprint.blueprint_id] for blueprint in blueprints]
 
     return hold_all
