@@ -15,7 +15,8 @@ ORDINARY = {
     "errors": "def total(rows):\n    return sum(row['price'] for row in rows)\n\nprint(1)\ntotal([{'price': 1}, {}])",
     "standard library in a traceback": "import json\njson.loads('{')",
     "exit": "import sys\nsys.exit('no such order')",
-    "processes": "import multiprocessing\npool = multiprocessing.Pool(2)\nprint(pool.map(abs, [-1, 2]))\npool.close()\npool.join()",
+    "processes": "import multiprocessing\npool = multiprocessing.Pool(2)\nprint(pool.map(abs, [-1, 2]))\n"
+    "pool.close()\npool.join()",
     "threads": "import threading\nt = threading.Thread(target=print, args=('in a thread',))\nt.start()\nt.join()",
     "modules": "open('helper.py', 'w').write('x = 5')\nimport helper\nprint(helper.x)",
     "time zones": "import zoneinfo\nprint(zoneinfo.ZoneInfo('Europe/Rome').utcoffset(None))",
