@@ -6,5 +6,6 @@ environment.py    a tool call → its observation: sandbox, built-in service, li
 consistency.py    a simulated answer, what was said before → what contradicts
 usage.py          what it cost
 progress.py       what has ended → a line to read
+forecast.py       blueprints → the model calls that they will take
 batch.py          many conversations in flight, each handed over the moment it ends
 """
