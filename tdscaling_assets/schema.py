@@ -426,6 +426,15 @@ def parse_object(text: str) -> JsonObject | None:
     return value if isinstance(value, dict) else None
 
 
+def parse_value(text: str) -> JsonValue:
+    """The JSON value that `text` holds, else the text itself."""
+    try:
+        value: JsonValue = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    return value
+
+
 def function_schema(tool: Tool) -> JsonObject:
     """The tool as an OpenAI function definition."""
     return {

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from tdscaling_assets.entities import Act, field_key, is_reference, name_key, parse_act
 from tdscaling_assets.measures import is_read_only, observation_failed
 from tdscaling_assets.observed import Demand, Entity, Known, describe, find_demands, is_scalar, mark_of, marks_in
-from tdscaling_assets.schema import Blueprint, JsonObject, Message, Tool, canonical_json, parse_object
+from tdscaling_assets.schema import Blueprint, JsonObject, Message, Tool, canonical_json, parse_object, parse_value
 
 _ACKNOWLEDGED = ("status", "state", "result", "note", "detail")
 _SHORTEST_TELLING = 5  # characters of an identifier with a digit that no other server uses by chance
@@ -40,7 +40,7 @@ def read_exchanges(history: Sequence[Message]) -> list[Exchange]:
         Exchange(
             message.name or (calls[message.tool_call_id].name if message.tool_call_id in calls else ""),
             parse_object(calls[message.tool_call_id].arguments) if message.tool_call_id in calls else None,
-            _parse(message.content or ""),
+            parse_value(message.content or ""),
             observation_failed(message.content or ""),
         )
         for message in history
@@ -139,11 +139,3 @@ def _scope(entity: Entity, tool: Tool) -> str:
     """The server within which the identifier names one thing; "" where it does so everywhere."""
     telling = len(entity.mark) >= _SHORTEST_TELLING and any(letter.isdigit() for letter in entity.mark)
     return "" if telling and not entity.mark.isdigit() else tool.server
-
-
-def _parse(text: str) -> JsonValue:
-    try:
-        value: JsonValue = json.loads(text)
-    except json.JSONDecodeError:
-        return text
-    return value

@@ -11,12 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from pydantic import JsonValue
-
 from tdscaling_assets.errors import TdsError
 from tdscaling_assets.export.openai import write_lines
 from tdscaling_assets.export.sound import find_fault
-from tdscaling_assets.schema import JsonObject, Message, Tool, Trajectory, parse_object
+from tdscaling_assets.schema import JsonObject, Message, Tool, Trajectory, parse_object, parse_value
 
 Turn = tuple[str, str]  # (from, value)
 MODEL_SIDE = ("gpt", "function_call")
@@ -71,17 +69,8 @@ def _join(side: list[Turn]) -> Turn:
     if calls := [turn for turn in side if turn[0] == "function_call"]:
         return calls[-1]
     if len(side) > 1 and all(speaker == "observation" for speaker, _ in side):
-        return "observation", json.dumps([_parse(value) for value in values], ensure_ascii=False)
+        return "observation", json.dumps([parse_value(value) for value in values], ensure_ascii=False)
     return side[0][0], "\n\n".join(values)
-
-
-def _parse(text: str) -> JsonValue:
-    """Structured where the observation is JSON, else its text."""
-    try:
-        value: JsonValue = json.loads(text)
-    except json.JSONDecodeError:
-        return text
-    return value
 
 
 def _definition(tool: Tool) -> JsonObject:

@@ -12,7 +12,7 @@ one call
   structured.py    JSON answers, sent back to be mended     secrets.py   errors without credentials
   workers.py       calls spread over processes; worker.py is one, frames.py what passes, pace.py its starts
 the scripted teacher
-  teacher.py       a model by rules                         phrases.py   its words
+  teacher.py       a model by rules; mistakes.py, its lapses   phrases.py   its words
   provider.py      as a litellm provider                    server.py    over HTTP; wire.py, its answers
   teacher_endpoint.py  HTTP that counts and misbehaves      misbehaviour.py  what goes wrong on a bad night
 """

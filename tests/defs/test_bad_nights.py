@@ -4,7 +4,6 @@ One home lives through it all; another, of the same seed, is held by the teacher
 """
 
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
+from defs.processes import end, lines, wait_for_lines
 
 from tdscaling_assets.defs import run
 from tdscaling_assets.settings import Settings
@@ -26,7 +26,6 @@ Tables = dict[str, pl.DataFrame]
 
 KEY = "sk-look-for-me-4711"
 SIZE = 60
-PATIENCE_SECONDS = 240
 BAD = ("--error-rate", "0.1", "--malformed", "0.05", "--hang", "0.01", "--latency", "0.05", "--jitter", "0.05")
 
 
@@ -141,22 +140,3 @@ def test_the_key_is_nowhere(story: Story) -> None:
 
 def copy(home: Path, folders: pytest.TempPathFactory) -> Path:
     return Path(shutil.copytree(home, folders.mktemp("night") / "home"))
-
-
-def wait_for_lines(process: subprocess.Popen[str], home: Path, count: int) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        if lines(home) >= count:
-            return
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    pytest.fail(f"tds batch did not finish {count} conversations: {end(process).stderr}")
-
-
-def end(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-    out, err = process.communicate(timeout=PATIENCE_SECONDS)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-
-def lines(home: Path) -> int:
-    return sum(file.read_bytes().count(b"\n") for file in (home / "spool").glob("*.jsonl"))

@@ -7,7 +7,6 @@ seed, is never disturbed.
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
+from defs.processes import end, lines, wait_for_lines
 from polars.testing import assert_frame_equal
 
 from tdscaling_assets.defs import run
@@ -23,7 +23,6 @@ from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.tables import TABLES
 
 SIZE = 150
-PATIENCE_SECONDS = 240
 COUNTS = " UNION ALL ".join(f"SELECT '{table}' AS name, count(*) AS n FROM {table}" for table in TABLES)
 
 Tables = dict[str, pl.DataFrame]
@@ -156,19 +155,5 @@ def test_every_table_answers_while_a_batch_is_written(story: Story) -> None:
 
 def stop(process: subprocess.Popen[str], with_signal: signal.Signals, home: Path, at_lines: int) -> None:
     """Send the signal as soon as the spool holds so many lines."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        if lines(home) >= at_lines:
-            process.send_signal(with_signal)
-            return
-        time.sleep(0.005)
-    pytest.fail(f"tds batch ended, or finished fewer than {at_lines} conversations: {end(process).stderr}")
-
-
-def end(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-    out, err = process.communicate(timeout=PATIENCE_SECONDS)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-
-def lines(home: Path) -> int:
-    return sum(file.read_bytes().count(b"\n") for file in (home / "spool").glob("*.jsonl"))
+    wait_for_lines(process, home, at_lines)
+    process.send_signal(with_signal)
