@@ -4,6 +4,7 @@
     settings.py    every tunable, one sentence each         text.py     normalise, n-grams
     vocabulary.py  words by which tools are compared        shapes.py   JSON Schema → types, patterns, fields
     clock.py       a conversation's time limit, which does not run while it waits its turn
+    secrets.py     text → text without the secrets of a server or an endpoint
     entities.py    names and words → entity keys and acts
     junk.py        Tools → parameters that are none
     speech.py      what an assistant says → confirm, clarify, decline or answer
@@ -19,7 +20,7 @@
     sandbox/       Sandbox protocol; docker, bubblewrap
     storage/       lake (attach, transact, migrate), tables (DDL), spool, replies
     services/      built-in worlds: engine, specs (data), MCP server
-    remote/        MCP servers of others: configuration, secrets, lasting sessions
+    remote/        MCP servers of others: configuration, lasting sessions
   stages, strangers to each other, in data-flow order
     catalog/       sources → Tools
     graph.py       Tools → edges
@@ -39,5 +40,5 @@
 
 A floor imports only from the floors below it: shell → stages → storage, llm, sandbox, services, remote → evidence →
 prompts, measures, flows, paths, examples, code_tasks, observed → junk → entities, speech, shapes → text, vocabulary,
-clock → settings → schema → errors. `lint-imports` enforces it.
+clock, secrets → settings → schema → errors. `lint-imports` enforces it.
 """

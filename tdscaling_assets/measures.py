@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from tdscaling_assets.schema import CODE_TOOL, JsonObject, Label, Message, ToolCall, parse_object
+from tdscaling_assets.schema import CODE_TOOL, JsonObject, Label, Message, Tool, ToolCall, parse_object
 from tdscaling_assets.settings import CacWeights
 from tdscaling_assets.speech import spoken_label
 from tdscaling_assets.text import identifier_words
@@ -104,6 +104,11 @@ def action_complexity(messages: Sequence[Message], weights: CacWeights) -> float
                 str(leaf) for call in message.tool_calls for leaf in leaves(parse_object(call.arguments))
             } - observed
     return round(total, 4)
+
+
+def only_reads(tool: Tool) -> bool:
+    """Whether a tool is read-only, by its annotation, else by the verb in its name."""
+    return is_read_only(tool.name, {tool.name: tool.read_only})
 
 
 def is_read_only(tool: str, read_only: Mapping[str, bool | None]) -> bool:

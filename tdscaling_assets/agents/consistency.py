@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
 from tdscaling_assets.entities import Act, field_key, is_reference, name_key, parse_act
-from tdscaling_assets.measures import is_read_only, observation_failed
+from tdscaling_assets.measures import observation_failed, only_reads
 from tdscaling_assets.observed import Demand, Entity, Known, describe, find_demands, is_scalar, mark_of, marks_in
 from tdscaling_assets.schema import Blueprint, JsonObject, Message, Tool, canonical_json, parse_object, parse_value
 
@@ -111,7 +111,7 @@ def is_possible(demand: Demand, value: JsonValue, validator: Draft202012Validato
 
 def writes(tool: Tool) -> bool:
     """Whether the tool changes state, by its annotation, else by its name."""
-    return not is_read_only(tool.name, {tool.name: tool.read_only})
+    return not only_reads(tool)
 
 
 def call_key(name: str, arguments: JsonObject) -> str:

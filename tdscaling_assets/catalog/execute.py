@@ -12,7 +12,7 @@ from typing import Literal
 from tdscaling_assets.catalog.files import read_mcp_config
 from tdscaling_assets.catalog.sources import McpSource, Source, label_sources
 from tdscaling_assets.errors import ConfigError
-from tdscaling_assets.measures import is_read_only
+from tdscaling_assets.measures import only_reads
 from tdscaling_assets.remote.config import McpServer, RefusedServer
 from tdscaling_assets.remote.live import ServerKey
 from tdscaling_assets.schema import Tool
@@ -67,7 +67,7 @@ def may_run(tool: Tool, rule: Rule) -> bool:
     """Whether a call of the tool goes to its server."""
     if rule is not True:
         return tool.name in rule
-    harmless = tool.destructive is False or is_read_only(tool.name, {tool.name: tool.read_only})
+    harmless = tool.destructive is False or only_reads(tool)
     return harmless and tool.destructive is not True
 
 

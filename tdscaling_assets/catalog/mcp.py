@@ -17,8 +17,8 @@ from pydantic import JsonValue
 
 from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.remote.config import McpServer
-from tdscaling_assets.remote.secrets import Secrets
 from tdscaling_assets.remote.transport import Heard, muted_sdk, open_transport, overheard, what_went_wrong
+from tdscaling_assets.secrets import Secrets
 
 _PAGES = 1000  # a paginator that never ends must not fill the memory
 

@@ -9,7 +9,7 @@ a model that loses nothing
 one call
   client.py        any litellm model                        library.py   litellm, loaded late and kept at home
   text_tools.py    tool calls for models without            prices.py    tokens → USD
-  structured.py    JSON answers, sent back to be mended     secrets.py   errors without credentials
+  structured.py    JSON answers, sent back to be mended
   workers.py       calls spread over processes; worker.py is one, frames.py what passes, pace.py its starts
 the scripted teacher
   teacher.py       a model by rules; mistakes.py, its lapses   phrases.py   its words

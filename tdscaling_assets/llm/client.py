@@ -13,11 +13,12 @@ from tdscaling_assets.llm import provider
 from tdscaling_assets.llm.library import load_litellm
 from tdscaling_assets.llm.prices import listed_price, price, spare_unlisted
 from tdscaling_assets.llm.protocol import Answer, Attempt, ChatReply, ChatRequest
-from tdscaling_assets.llm.secrets import hide_secrets, secrets_of
 from tdscaling_assets.llm.text_tools import ask_in_text, is_asked_in_text, read_calls, split_reasoning
 from tdscaling_assets.schema import JsonObject, Role, ToolCall, Usage
-from tdscaling_assets.settings import ModelOptions, Settings
+from tdscaling_assets.secrets import Secrets, find_secrets
+from tdscaling_assets.settings import ModelOptions, Settings, environment
 
+_SHORTEST_SECRET = 6
 _ABOUT_LIMITS = ("ratelimit", "retry-after")
 _PASSED_ON = "llm_provider-"  # litellm's prefix for headers of the provider
 
@@ -151,7 +152,18 @@ class LitellmAttempt:
     def _first_line(self, error: Exception) -> str:
         """What the error says, in one line, without the credentials that some endpoints repeat in it."""
         line = str(error).strip().partition("\n")[0] or type(error).__name__
-        return hide_secrets(line, *secrets_of(self._options))[:500]
+        return find_model_secrets(self._options, environment()).mask_error(line)[:500]
+
+
+def find_model_secrets(options: ModelOptions, variables: Mapping[str, str]) -> Secrets:
+    """What no text of the endpoint may show: the key, environment variables and parameters that are named like one,
+    headers, and what the address holds; no word that is too common."""
+    named = {"key": options.key.get_secret_value(), **variables}
+    named |= {name: value for name, value in options.parameters.items() if isinstance(value, str)}
+    headers = options.parameters.get("extra_headers")
+    told = {name: str(value) for name, value in headers.items()} if isinstance(headers, dict) else {}
+    telling = {name: value.strip() for name, value in named.items() if len(value.strip()) >= _SHORTEST_SECRET}
+    return Secrets(find_secrets(told, telling, (), options.base_url, {}).certain)
 
 
 def open_attempt(settings: Settings, role: Role) -> Attempt:

@@ -13,10 +13,10 @@ from tdscaling_assets.llm.library import release_litellm
 from tdscaling_assets.llm.patient import BACKOFF_SECONDS, PatientModel
 from tdscaling_assets.llm.protocol import ChatModel, ReplyStore
 from tdscaling_assets.llm.provider import TEACHER_MODEL
-from tdscaling_assets.llm.secrets import without_login
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.llm.workers import WorkerPool
 from tdscaling_assets.schema import Role
+from tdscaling_assets.secrets import without_login
 from tdscaling_assets.settings import ModelOptions, Settings
 
 ROLES: tuple[Role, ...] = get_args(Role)

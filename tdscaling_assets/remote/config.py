@@ -12,8 +12,8 @@ from typing import Literal
 from pydantic import Field, JsonValue, ValidationError
 
 from tdscaling_assets.errors import ConfigError
-from tdscaling_assets.remote.secrets import Secrets, find_secrets
 from tdscaling_assets.schema import JsonObject, Record
+from tdscaling_assets.secrets import Secrets, find_secrets
 
 _LONGEST = 3_600  # seconds; a larger time-out was written in milliseconds, as some clients have it. Our own number
 _REFERENCE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")

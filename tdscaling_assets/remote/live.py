@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from mcp import MCPError
 
 from tdscaling_assets.errors import ToolError
-from tdscaling_assets.measures import is_read_only
+from tdscaling_assets.measures import only_reads
 from tdscaling_assets.remote.config import McpServer, RefusedServer
 from tdscaling_assets.remote.results import RemoteResult, read_error, read_result
 from tdscaling_assets.remote.session import ServerSession
@@ -37,9 +37,8 @@ class LiveServers:
             raise ToolError(server.reason)
         session = self._session((tool.source, tool.server), server)
         secrets, longest = server.secrets(), self._settings.mcp_text_characters
-        repeatable = is_read_only(tool.name, {tool.name: tool.read_only})
         try:
-            result = await session.call(tool.name, arguments, repeatable)
+            result = await session.call(tool.name, arguments, repeatable=only_reads(tool))
         except MCPError as refusal:
             return read_error(f"mcp_{abs(refusal.code)}", refusal.message, secrets, longest)
         return read_result(result, secrets, longest)

@@ -20,8 +20,8 @@ from mcp.types import (
 from pydantic import JsonValue
 
 from tdscaling_assets.measures import observation_failed
-from tdscaling_assets.remote.secrets import Secrets
 from tdscaling_assets.schema import Record
+from tdscaling_assets.secrets import Secrets
 
 _SHORTEST_LIST = 2  # items that stay when a list is cut
 

@@ -14,7 +14,7 @@ from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 
 from tdscaling_assets.remote.config import McpServer
-from tdscaling_assets.remote.secrets import Secrets
+from tdscaling_assets.secrets import Secrets
 
 if TYPE_CHECKING:
     from mcp.client._transport import ReadStream, TransportStreams

@@ -1,11 +1,11 @@
 """The real built-in services, blueprints of every operator on them, the scripted teacher, and a double."""
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pytest
+from sandboxes import sandbox_or_skip
 
 from tdscaling_assets.agents.batch import run_batch
 from tdscaling_assets.agents.conversation import Stage
@@ -14,14 +14,12 @@ from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.blueprints.scenario import write_scenarios
 from tdscaling_assets.catalog.harvest import harvest
 from tdscaling_assets.clusters import select_clusters
-from tdscaling_assets.errors import SandboxError
 from tdscaling_assets.evolution.plan import PlanHistory, plan_round
 from tdscaling_assets.graph import build_graph
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
 from tdscaling_assets.llm.roles import Models
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.sandbox.protocol import Sandbox
-from tdscaling_assets.sandbox.select import open_sandbox
 from tdscaling_assets.schema import OPERATORS, Blueprint, Role, Trajectory, Usage
 from tdscaling_assets.services.spec import load_services
 from tdscaling_assets.settings import Settings
@@ -92,14 +90,8 @@ def blueprints(library: Library, settings: Settings) -> list[Blueprint]:
 @pytest.fixture(scope="session")
 def sandbox(settings: Settings) -> Iterator[Sandbox]:
     """Bubblewrap; skipped where it cannot work, failed where CI promises it."""
-    try:
-        opened = open_sandbox(settings)
-    except SandboxError as error:
-        if os.environ.get("CI_SERVICES") == "1":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-    yield opened
-    asyncio.run(opened.close())
+    with sandbox_or_skip(settings) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,19 @@
 """Whole conversations with a code step of every kind: really run, kept when sound, the same on either backend."""
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 from coded import coded_blueprints
+from sandboxes import sandbox_or_skip
 
 from tdscaling_assets.agents.conversation import Stage
 from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.code_tasks import FAMILIES, KINDS
-from tdscaling_assets.errors import SandboxError
 from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.funnel import FunnelResult, run_funnel
 from tdscaling_assets.sandbox.protocol import Sandbox
-from tdscaling_assets.sandbox.select import open_sandbox
 from tdscaling_assets.schema import CODE_TOOLS, Blueprint, Trajectory
 from tdscaling_assets.settings import Settings
 
@@ -37,14 +35,8 @@ def held(coded: dict[str, Blueprint], stage: Stage, hold: Hold) -> dict[str, Tra
 @pytest.fixture(scope="module")
 def docker(settings: Settings) -> Iterator[Sandbox]:
     """The other backend; skipped where there is none, failed where CI promises it."""
-    try:
-        opened = open_sandbox(settings.model_copy(update={"sandbox": "docker"}))
-    except SandboxError as error:
-        if os.environ.get("CI_SERVICES") == "1":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-    yield opened
-    asyncio.run(opened.close())
+    with sandbox_or_skip(settings.model_copy(update={"sandbox": "docker"})) as opened:
+        yield opened
 
 
 def filter_all(held: Sequence[Trajectory], blueprints: Sequence[Blueprint], stage: Stage) -> FunnelResult:

@@ -1,16 +1,13 @@
 """The fast sandbox, and material that a kind can work on."""
 
-import asyncio
-import os
 import random
 from collections.abc import Callable, Iterator
 
 import pytest
+from sandboxes import sandbox_or_skip
 
 from tdscaling_assets.code_tasks import Kind, Material
-from tdscaling_assets.errors import SandboxError
 from tdscaling_assets.sandbox.protocol import Sandbox
-from tdscaling_assets.sandbox.select import open_sandbox
 from tdscaling_assets.schema import JsonObject
 from tdscaling_assets.settings import Settings
 
@@ -25,14 +22,8 @@ Draw = Callable[[Kind, random.Random], Material]
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """Bubblewrap; skipped where it cannot work, failed where CI promises it."""
-    try:
-        opened = open_sandbox(Settings(sandbox="bubblewrap"))
-    except SandboxError as error:
-        if os.environ.get("CI_SERVICES") == "1":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-    yield opened
-    asyncio.run(opened.close())
+    with sandbox_or_skip(Settings(sandbox="bubblewrap")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tdscaling_assets.errors import ConfigError, ModelError
-from tdscaling_assets.llm.client import LitellmAttempt, classify
+from tdscaling_assets.llm.client import LitellmAttempt, classify, find_model_secrets
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
 from tdscaling_assets.llm.roles import Models, open_models
-from tdscaling_assets.llm.secrets import hide_secrets, secrets_of, without_login
+from tdscaling_assets.secrets import without_login
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.replies import Replies
 
@@ -293,7 +293,7 @@ def test_secrets_in_parameters_and_addresses_are_hidden_too() -> None:
         model_base_url="https://user:hunter22@host/v1",
         model_parameters={"extra_headers": {"X-Pass": "open-sesame"}, "top_p": 0.5},
     ).model_options("user")
-    assert hide_secrets("hunter22 open-sesame", *secrets_of(options)) == "*** ***"
+    assert find_model_secrets(options, {}).mask_error("hunter22 open-sesame 0.5") == "*** *** 0.5"
     assert without_login(options.base_url) == "https://host/v1"
 
 

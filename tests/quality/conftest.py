@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 from coded import coded_blueprints
+from sandboxes import sandbox_or_skip
 
 from tdscaling_assets.agents.batch import run_batch
 from tdscaling_assets.agents.conversation import Stage
@@ -18,12 +18,11 @@ from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.blueprints.scenario import write_scenarios
 from tdscaling_assets.catalog.harvest import harvest
 from tdscaling_assets.clusters import select_clusters
-from tdscaling_assets.errors import SandboxError
 from tdscaling_assets.evolution.plan import PlanHistory, plan_round
 from tdscaling_assets.graph import build_graph
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.quality.case import Case
-from tdscaling_assets.sandbox.select import open_sandbox
+from tdscaling_assets.sandbox.protocol import Sandbox
 from tdscaling_assets.schema import Blueprint, Message, Operator, Role, Trajectory
 from tdscaling_assets.services.spec import load_services
 from tdscaling_assets.settings import Settings
@@ -56,7 +55,8 @@ def library(settings: Settings) -> Library:
 @pytest.fixture(scope="session")
 def coded(settings: Settings, library: Library) -> dict[str, Case]:
     """One conversation per kind of code step that the rules tell apart."""
-    return asyncio.run(_hold(coded_blueprints(library, CODED, settings), library, settings))
+    with sandbox_or_skip(settings) as sandbox:
+        return asyncio.run(_hold(coded_blueprints(library, CODED, settings), library, settings, sandbox))
 
 
 @pytest.fixture(scope="session")
@@ -73,17 +73,12 @@ def sound(settings: Settings, library: Library) -> dict[Operator, Case]:
                     drawn.setdefault(operator, one)
             if operator in drawn:
                 break
-    return asyncio.run(_hold(drawn, library, settings))
+    with sandbox_or_skip(settings) as sandbox:
+        return asyncio.run(_hold(drawn, library, settings, sandbox))
 
 
-async def _hold(drawn: dict[Any, Blueprint], library: Library, settings: Settings) -> dict[Any, Case]:
+async def _hold(drawn: dict[Any, Blueprint], library: Library, settings: Settings, sandbox: Sandbox) -> dict[Any, Case]:
     teacher = ScriptedTeacher(1.0)
-    try:
-        sandbox = open_sandbox(settings)
-    except SandboxError as error:
-        if os.environ.get("CI_SERVICES") == "1":
-            pytest.fail(str(error))
-        pytest.skip(str(error))
     written, _ = await write_scenarios(list(drawn.values()), teacher, settings)
     stage = Stage(dict.fromkeys(SPEAKERS, teacher), library.tools, library.services, sandbox, settings)
     ended: dict[str, Trajectory] = {}
@@ -92,7 +87,6 @@ async def _hold(drawn: dict[Any, Blueprint], library: Library, settings: Setting
         ended[one.blueprint_id] = one
 
     await run_batch(written, stage, keep)
-    await sandbox.close()
     return {
         operator: Case(ended[blueprint.blueprint_id], blueprint, library.tools)
         for operator, blueprint in zip(drawn, written, strict=True)

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from tdscaling_assets.measures import observation_failed
 from tdscaling_assets.remote.results import RemoteResult, cut, read_result
-from tdscaling_assets.remote.secrets import Secrets, find_secrets
+from tdscaling_assets.secrets import Secrets, find_secrets
 
 LONG = 1_000
 

@@ -1,4 +1,5 @@
-"""A server's configuration in, text without its secrets out: what a server echoes must not reach errors or tables.
+"""How a server or an endpoint is reached in, text without the secrets in that out: what it echoes must not reach errors
+or tables.
 
 `certain` secrets are the values of headers, and of environment variables, options and URL parts that are named like a
 key, and passwords inside URLs; `likely` ones are the other environment values. Errors hide both. What a tool says of
@@ -54,6 +55,11 @@ def find_secrets(
         (certain if _NAMED_SECRET.search(name) else likely).add(value)
     likely -= certain
     return Secrets(_sorted(certain, _SHORTEST_CERTAIN), _sorted(likely, _SHORTEST_LIKELY))
+
+
+def without_login(url: str) -> str:
+    """The URL as it may be shown."""
+    return re.sub(r"(?<=://)[^/@]*@", "", url)
 
 
 def _mask(text: str, secrets: tuple[str, ...]) -> str:
