@@ -167,16 +167,26 @@ class BusinessCluster(Record):
 
 
 class RoundPlan(Record):
-    """The regime of one round. Weights are probabilities, `mode_weights` over labels; `cac_target` is in CAC."""
+    """The regime of one round. Weights are probabilities: `domain_weights` over domains, `cluster_weights` over the
+    clusters within each domain (a missing one counts as 0), `mode_weights` over labels, `mode_targets` over reasoning
+    modes to be aimed at (labels joined by `>`), `operator_weights` over operators. Empty weights are the natural ones.
+
+    `cac_target` is in CAC, `candidates` is how many blueprints are drawn for each one chosen. `reason` is the round in
+    one sentence, `reasons` one sentence per decision, by the name of the field that it explains.
+    """
 
     round: str
     domain_weights: dict[str, float]
+    cluster_weights: dict[str, float] = Field(default_factory=dict)
     mode_weights: dict[str, float]
+    mode_targets: dict[str, float] = Field(default_factory=dict)
     operator_weights: dict[str, float]
     cac_target: float
     temperature: float
+    candidates: float = 1.0
     parent_metrics: dict[str, float]
     reason: str
+    reasons: dict[str, str] = Field(default_factory=dict)
 
 
 # ── blueprints ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -352,7 +362,10 @@ class Failure(Record):
 
 
 class Trajectory(Record):
-    """One conversation and what it measured. Everything but `usage.seconds` is a function of seed and settings."""
+    """One conversation and what it measured. Everything but `usage.seconds` is a function of seed and settings.
+
+    `unused_calls` is null in what was stored before it was counted.
+    """
 
     trajectory_id: str
     round: str
@@ -365,6 +378,7 @@ class Trajectory(Record):
     labels: tuple[str, ...]
     mode: tuple[str, ...]
     cac: float
+    unused_calls: int | None = None
     outcome: Literal["completed", "failed"]
     failure: Failure | None = None
     final_digest: str | None = None
@@ -402,6 +416,35 @@ class MetricRow(Record):
 
     batch: str
     scope: Literal["batch", "cumulative"]
+    metric: str
+    value: float
+    ci_low: float | None = None
+    ci_high: float | None = None
+    n: int
+
+
+class GroupRow(Record):
+    """One figure of one group of trajectories: those of a domain, or those that an operator had a part in."""
+
+    batch: str
+    scope: Literal["batch", "cumulative"]
+    dimension: Literal["domain", "operator"]
+    name: str
+    metric: str
+    value: float
+    ci_low: float | None = None
+    ci_high: float | None = None
+    n: int
+
+
+class StudyRow(Record):
+    """One figure of one arm of a study, at a budget: `kept` trajectories, or as many model `calls` as the quantity arm
+    had made when it had kept that many. `n` is the number of trajectories measured."""
+
+    seed: int
+    arm: Literal["quantity", "diversity"]
+    basis: Literal["kept", "calls"]
+    budget: int
     metric: str
     value: float
     ci_low: float | None = None

@@ -9,12 +9,14 @@ from tdscaling_assets.errors import StorageError
 from tdscaling_assets.schema import (
     Blueprint,
     BusinessCluster,
+    GroupRow,
     MetricRow,
     PendingBlueprint,
     Record,
     RejectedBlueprint,
     RejectedTool,
     RoundPlan,
+    StudyRow,
     Tool,
     ToolEdge,
     ToolSource,
@@ -112,6 +114,7 @@ _TRAJECTORY = {
     "labels": "VARCHAR[]",
     "mode": "VARCHAR[]",
     "cac": "DOUBLE",
+    "unused_calls": "BIGINT",
     "outcome": "VARCHAR",
     "failure": _struct(_FAILURE),
     "final_digest": "VARCHAR",
@@ -120,6 +123,8 @@ _TRAJECTORY = {
     "seed": "BIGINT",
     "versions": "JSON",
 }
+
+_FIGURE = {"metric": "VARCHAR", "value": "DOUBLE", "ci_low": "DOUBLE", "ci_high": "DOUBLE", "n": "BIGINT"}
 
 _DECLARED = (
     Table(
@@ -217,12 +222,16 @@ _DECLARED = (
             "round": "VARCHAR",
             "batch": "VARCHAR",
             "domain_weights": _WEIGHTS,
+            "cluster_weights": _WEIGHTS,
             "mode_weights": _WEIGHTS,
+            "mode_targets": _WEIGHTS,
             "operator_weights": _WEIGHTS,
             "cac_target": "DOUBLE",
             "temperature": "DOUBLE",
+            "candidates": "DOUBLE",
             "parent_metrics": _WEIGHTS,
             "reason": "VARCHAR",
+            "reasons": "MAP(VARCHAR, VARCHAR)",
         },
     ),
     Table(
@@ -299,12 +308,28 @@ _DECLARED = (
         columns={
             "batch": "VARCHAR",
             "scope": "VARCHAR",
-            "metric": "VARCHAR",
-            "value": "DOUBLE",
-            "ci_low": "DOUBLE",
-            "ci_high": "DOUBLE",
-            "n": "BIGINT",
+            **_FIGURE,
         },
+    ),
+    Table(
+        "diversity_groups",
+        GroupRow,
+        batched=True,
+        key=("scope", "dimension", "name", "metric"),
+        columns={
+            "batch": "VARCHAR",
+            "scope": "VARCHAR",
+            "dimension": "VARCHAR",
+            "name": "VARCHAR",
+            **_FIGURE,
+        },
+    ),
+    Table(
+        "study",
+        StudyRow,
+        batched=False,
+        key=("seed", "arm", "basis", "budget", "metric"),
+        columns={"seed": "BIGINT", "arm": "VARCHAR", "basis": "VARCHAR", "budget": "BIGINT", **_FIGURE},
     ),
     Table(
         "training_set",
@@ -355,4 +380,20 @@ MIGRATIONS: tuple[Migration, ...] = (
         ),
     ),
     Migration(5, "blueprints that the budget did not reach", _create(TABLES["pending_blueprints"])),
+    Migration(
+        6,
+        "plans give a reason per decision; figures per domain, per operator and of studies; calls that nothing used",
+        (
+            "ALTER TABLE evolution_plan ADD COLUMN IF NOT EXISTS cluster_weights MAP(VARCHAR, DOUBLE)",
+            "ALTER TABLE evolution_plan ADD COLUMN IF NOT EXISTS mode_targets MAP(VARCHAR, DOUBLE)",
+            "ALTER TABLE evolution_plan ADD COLUMN IF NOT EXISTS candidates DOUBLE",
+            "ALTER TABLE evolution_plan ADD COLUMN IF NOT EXISTS reasons MAP(VARCHAR, VARCHAR)",
+            "UPDATE evolution_plan SET cluster_weights = MAP {}, mode_targets = MAP {}, candidates = 1, "
+            "reasons = MAP {} WHERE candidates IS NULL",
+            "ALTER TABLE raw_trajectories ADD COLUMN IF NOT EXISTS unused_calls BIGINT",
+            "ALTER TABLE filtered_trajectories ADD COLUMN IF NOT EXISTS unused_calls BIGINT",
+            *_create(TABLES["diversity_groups"]),
+            *_create(TABLES["study"]),
+        ),
+    ),
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from tdscaling_assets.errors import StorageError
-from tdscaling_assets.schema import BusinessCluster, Record, Tool
+from tdscaling_assets.schema import BusinessCluster, Record, RoundPlan, Tool
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage import migrate
 from tdscaling_assets.storage.lake import Lake
@@ -43,6 +43,21 @@ def test_clusters_of_a_lake_of_version_1_have_no_coverage_and_no_purpose(
         described = lake.query("DESCRIBE business_clusters")["column_name"].to_list()
     assert [(cluster.coverage, cluster.purpose) for cluster in clusters] == [(None, "")] * 2
     assert described == list(TABLES["business_clusters"].columns)
+
+
+def test_plans_of_a_lake_of_version_5_have_no_targets_and_no_reasons(
+    stored: Settings, samples: dict[str, list[Record]]
+) -> None:
+    added = ("cluster_weights", "mode_targets", "candidates", "reasons")
+    with Lake.open(stored) as lake:
+        frame = to_frame("evolution_plan", samples["evolution_plan"], batch="r01-b01")
+        lake.write({"evolution_plan": frame}, batch="r01-b01", message="before")
+        for column in added:
+            lake.query(f"ALTER TABLE evolution_plan DROP COLUMN {column}")
+        lake.query("DELETE FROM schema_version WHERE version > 5")
+    with Lake.open(stored) as lake:
+        (plan,) = lake.records("evolution_plan", RoundPlan)
+    assert [getattr(plan, name) for name in added] == [{}, {}, 1.0, {}]
 
 
 def test_a_later_migration_applies_once(stored: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

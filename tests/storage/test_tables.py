@@ -44,6 +44,8 @@ def test_tables_are_in_data_flow_order() -> None:
         "verdicts",
         "filtered_trajectories",
         "diversity_report",
+        "diversity_groups",
+        "study",
         "training_set",
     ]
 
