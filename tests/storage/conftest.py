@@ -120,6 +120,14 @@ def samples() -> dict[str, list[Record]]:
             schema.MetricRow(batch=BATCH, scope="batch", metric="h_dom", value=2.5, ci_low=2.25, ci_high=2.75, n=9),
             schema.MetricRow(batch=BATCH, scope="cumulative", metric="tokens", value=10, n=9),
         ],
+        "diversity_groups": [
+            schema.GroupRow(
+                batch=BATCH, scope="batch", dimension="operator", name="deepen", metric="h_mode", value=1.5, n=4
+            )
+        ],
+        "study": [
+            schema.StudyRow(seed=7, arm="diversity", basis="calls", budget=500, metric="h_mode", value=7.5, n=480)
+        ],
         "training_set": [schema.TrainingRow(order=1, trajectory_id="t1", gain=0.125)],
     }
 
