@@ -112,8 +112,13 @@ def plan_of(lake: Lake, batch: str) -> RoundPlan | None:
     return plans[0] if plans else None
 
 
-def kept_blueprints(lake: Lake, before: str) -> list[Blueprint]:
-    """Blueprints of earlier batches whose trajectory was kept, ordered by batch and id."""
-    earlier = batches_before(lake, before)
-    kept = set(lake.read("filtered_trajectories", batches=earlier, columns=["blueprint_id"])["blueprint_id"])
-    return [one for one in lake.records("blueprints", Blueprint, batches=earlier) if one.blueprint_id in kept]
+def sample_kept_blueprints(lake: Lake, before: str, limit: int, seed: int) -> list[Blueprint]:
+    """Up to `limit` blueprints of earlier batches whose trajectory was kept, by id; which ones is up to `seed`."""
+    names = ", ".join(f"b.{name}" for name in find_table("blueprints").columns)
+    frame = lake.query(
+        f"SELECT {names} FROM blueprints AS b JOIN (SELECT batch, blueprint_id FROM filtered_trajectories "
+        "WHERE list_contains(?, batch) ORDER BY md5(concat(?, blueprint_id)) LIMIT ?) AS k "
+        "USING (batch, blueprint_id) ORDER BY b.blueprint_id",
+        [batches_before(lake, before), f"{seed}:", limit],
+    )
+    return from_frame(Blueprint, frame)
