@@ -160,20 +160,24 @@ def export(name: Annotated[str, typer.Option(help="Folder under export/.")] = "l
 @app.command()
 def study(
     budget: Annotated[str, typer.Option(help="Kept trajectories at which the arms are compared.")] = "200,400",
-    seeds: Annotated[int, typer.Option(min=1, help="Repetitions.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions, from TDS_SEED on.")] = 1,
+    size: Size = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array of rows, nothing else.")] = False,
 ) -> None:
-    """Compare volume (round 1's plan kept) with diversity (the loop) at equal numbers of kept trajectories."""
-    from tdscaling_assets.commands.study import run_study
-    from tdscaling_assets.commands.terminal import print_frame
-
+    """Compare volume (round 1's plan kept) with diversity (the loop), from the same seed, at equal numbers of kept
+    trajectories and of model calls. Run again, it goes on where it was stopped."""
     if not all(part.strip().isdecimal() and int(part) > 0 for part in budget.split(",")):
         raise ConfigError(f"--budget is {budget!r}: give numbers of trajectories such as 200,400")
-    frame = run_study(load_settings(), sorted({int(part) for part in budget.split(",")}), seeds)
+    settings = _checked(load_settings(**({} if size is None else {"batch_size": size})), needs_sources=True)
+    from tdscaling_assets.commands.study import print_study, run_study
+
+    budgets = sorted({int(part) for part in budget.split(",")})
+    rows = run_study(settings, budgets, seeds, lambda line: print(line, file=sys.stderr))
     if as_json:
-        print(json.dumps(frame.to_dicts()))
-    else:
-        print_frame(frame, console)
+        print(json.dumps([row.model_dump() for row in rows]))
+        return
+    print_study(rows, console)
+    print(f"The rows are in the table `study`, the curves in {settings.home / 'report' / 'index.html'}")
 
 
 @app.command()

@@ -449,13 +449,17 @@ class GroupRow(Record):
     n: int
 
 
+Arm = Literal["quantity", "diversity"]
+Basis = Literal["kept", "calls"]
+
+
 class StudyRow(Record):
     """One figure of one arm of a study, at a budget: `kept` trajectories, or as many model `calls` as the quantity arm
     had made when it had kept that many. `n` is the number of trajectories measured."""
 
     seed: int
-    arm: Literal["quantity", "diversity"]
-    basis: Literal["kept", "calls"]
+    arm: Arm
+    basis: Basis
     budget: int
     metric: str
     value: float

@@ -29,12 +29,14 @@ class _Told(logging.Filter):
         return event.event_type_value in _TOLD and not (is_check_step and event.event_type_value == "STEP_SUCCESS")
 
 
-@dg.logger
+@dg.logger(config_schema={"quiet": dg.Field(bool, default_value=False, description="Tell warnings only.")})
 def terse_console(context: dg.InitLoggerContext) -> logging.Logger:
     """Logs to standard error, tersely."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(TerseFormatter())
     handler.addFilter(_Told())
+    if context.logger_config["quiet"]:
+        handler.setLevel(logging.WARNING)
     logger = logging.getLogger("tds.run")
     logger.handlers = [handler]
     logger.setLevel(logging.DEBUG)

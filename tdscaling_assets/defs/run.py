@@ -58,9 +58,9 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
 
 @instance_errors()
-def run_catalog(instance: dg.DagsterInstance, overrides: Overrides) -> Mapping[str, object]:
+def run_catalog(instance: dg.DagsterInstance, overrides: Overrides, *, quiet: bool = False) -> Mapping[str, object]:
     """Materialize tool_catalog, tool_graph and business_clusters; what the first recorded of itself."""
-    _run("catalog", instance, None, overrides)
+    _run("catalog", instance, None, overrides, quiet=quiet)
     event = instance.get_latest_materialization_event(dg.AssetKey("tool_catalog"))
     made = event.asset_materialization if event else None
     return {name: value.value for name, value in made.metadata.items()} if made else {}
@@ -92,10 +92,10 @@ def run_next_round(instance: dg.DagsterInstance, settings: Settings, overrides: 
 
 
 @instance_errors()
-def run_batch(instance: dg.DagsterInstance, key: str, overrides: Overrides) -> str:
-    """Materialize every asset of this batch; returns its key."""
+def run_batch(instance: dg.DagsterInstance, key: str, overrides: Overrides, *, quiet: bool = False) -> str:
+    """Materialize every asset of this batch; returns its key. `quiet` tells warnings only."""
     instance.add_dynamic_partitions(partitions_name(), [key])
-    _run("synthesis", instance, key, overrides)
+    _run("synthesis", instance, key, overrides, quiet=quiet)
     return key
 
 
@@ -105,9 +105,9 @@ def decide(instance: dg.DagsterInstance, settings: Settings) -> NewRound | Wait:
     return read_decision(settings, known_batches(instance, settings))
 
 
-def _run(job: str, instance: dg.DagsterInstance, key: str | None, overrides: Overrides) -> None:
+def _run(job: str, instance: dg.DagsterInstance, key: str | None, overrides: Overrides, *, quiet: bool) -> None:
     given = {name: value for name, value in overrides.items() if value is not None}
-    config = {"loggers": {"console": {"config": {}}}, "resources": {"system": {"config": given}}}
+    config = {"loggers": {"console": {"config": {"quiet": quiet}}}, "resources": {"system": {"config": given}}}
     try:
         build_defs().resolve_job_def(job).execute_in_process(instance=instance, run_config=config, partition_key=key)
     except dg.DagsterExecutionInterruptedError:

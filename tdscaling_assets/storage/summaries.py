@@ -19,6 +19,14 @@ _KEPT = """
            flatten([[call.name for call in message.tool_calls] for message in messages]) AS calls
     FROM filtered_trajectories
 """
+_RUNS = f"""
+    SELECT batch, trajectory_id, array_to_string(raw.mode, '>') AS mode, kept.trajectory_id IS NOT NULL AS kept,
+           raw.usage.calls AS calls, array_to_string(plan.target_mode, '>') AS planned_mode,
+           CASE WHEN raw.outcome = 'completed' THEN raw.final_digest = plan.expected_digest END AS agrees
+    FROM raw_trajectories raw JOIN blueprints plan USING (batch, blueprint_id)
+    LEFT JOIN filtered_trajectories kept USING (batch, trajectory_id)
+    ORDER BY {_BY_BATCH}, trajectory_id
+"""
 _COUNTS = f"""
     WITH counted AS (
         SELECT batch, 'blueprints' AS name FROM blueprints
@@ -51,6 +59,12 @@ def outcomes_before(lake: Lake, batch: str) -> pl.DataFrame:
 def kept_measures(lake: Lake) -> pl.DataFrame:
     """One row per kept trajectory: what the metrics are computed from, with the names of its calls in order."""
     return lake.query(f"{_KEPT} ORDER BY {_BY_BATCH}, trajectory_id")
+
+
+def planned_runs(lake: Lake) -> pl.DataFrame:
+    """One row per raw trajectory beside its blueprint: mode and planned mode (text), whether it was kept, its model
+    calls, and whether it ended in the expected state, null where it did not end or none is known."""
+    return lake.query(_RUNS)
 
 
 def counts_per_batch(lake: Lake) -> pl.DataFrame:
