@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.schema import JsonObject, Record, Role
 
+MAX_GENERATIONS = 12
+
 _OWN_BASE_URL = "The role's own endpoint; empty for `model_base_url`, `provider` for the provider's own."
 _OWN_KEY = "The role's own API key; empty for `model_key`."
 _OWN_PARAMETERS = "The role's own parameters, over `model_parameters`."
@@ -116,6 +118,11 @@ class Settings(BaseSettings):
     max_steps: int = Field(24, ge=1, description="Assistant messages per conversation.")
     conversation_timeout: float = Field(600.0, gt=0, description="Seconds one conversation may take.")
     max_operators: int = Field(3, ge=0, description="Operators that one generation may apply to a blueprint.")
+    max_generations: int = Field(
+        MAX_GENERATIONS,
+        ge=0,
+        description="Operators over all generations of a blueprint's lineage; deeper blueprints get no more.",
+    )
     cac: CacWeights = Field(CacWeights(), description="Weights of Cumulative Action Complexity.")
 
     # sandbox
