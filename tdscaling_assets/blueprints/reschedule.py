@@ -24,7 +24,7 @@ SIBLINGS = 4
 
 
 def withhold(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
-    """A needed fact is not given at first, so that the assistant must ask for it."""
+    """A needed fact is not given at first, so that the assistant must ask for it, at the latest when it is needed."""
     blueprint = rehearsal.blueprint
     options = [
         (index, fact)
@@ -38,7 +38,7 @@ def withhold(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blue
         return None
     index, fact = rng.choice(options)
     turn = blueprint.turns[index]
-    cut = _first_need(blueprint, turn, fact, library) or 0
+    cut = rng.randint(0, _first_need(blueprint, turn, fact, library) or 0)
     asking = turn.model_copy(
         update={
             "reveals": tuple(name for name in turn.reveals if name != fact),
