@@ -7,7 +7,7 @@ import random
 from collections.abc import Collection, Iterator
 
 from tdscaling_assets.blueprints.binding import bind
-from tdscaling_assets.blueprints.library import Library, purpose, required
+from tdscaling_assets.blueprints.library import Library, parameters, purpose, required
 from tdscaling_assets.blueprints.lookup import look_up_first
 from tdscaling_assets.blueprints.moments import (
     Moment,
@@ -38,7 +38,8 @@ def deepen(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Bluepr
 
     Raises DryRunError when there are look-ups that could come after, but none runs.
     """
-    if rng.random() < FIRST_SHARE:
+    bare = "retrieve" not in rehearsal.blueprint.target_mode  # what comes after a write may be a read-back
+    if bare or rng.random() < FIRST_SHARE:
         return look_up_first(rehearsal, library, rng) or _look_up_more(rehearsal, library, rng)
     return _look_up_more(rehearsal, library, rng) or look_up_first(rehearsal, library, rng)
 
@@ -272,10 +273,12 @@ def _look_ups(
 
 
 def _same_arguments(write: Step, step_id: str, library: Library) -> Iterator[Step]:
-    """Look-ups of the same server that need nothing but arguments of the write."""
+    """Look-ups of the same server that need nothing but arguments of the write, or can be narrowed down by one."""
     server = library.tools[write.tool_id].server
     for tool in library.tools.values():
-        names = required(tool) if tool.server == server and not library.writes(tool.tool_id) else []
+        if tool.server != server or library.writes(tool.tool_id):
+            continue
+        names = required(tool) or [name for name in parameters(tool) if name in write.arguments][:1]
         if names and set(names) <= set(write.arguments):
             arguments: dict[str, Binding] = {name: write.arguments[name] for name in names}
             yield Step(step_id=step_id, tool_id=tool.tool_id, arguments=arguments)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tdscaling_assets.blueprints.binding import flows_to, fresh_fact, selectors
 from tdscaling_assets.blueprints.library import Library, purpose, required
-from tdscaling_assets.blueprints.moments import Moment, Place, answered_requests, moment_at
+from tdscaling_assets.blueprints.moments import Moment, Place, answered_requests, moment_at, places_within
 from tdscaling_assets.blueprints.rehearsal import Rehearsal, run_step
 from tdscaling_assets.blueprints.turns import next_step_id, opening_of, report_paths, told_before, with_turn
 from tdscaling_assets.paths import value_at
@@ -27,28 +27,24 @@ def withhold(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blue
     """A needed fact is not given at first, so that the assistant must ask for it, at the latest when it is needed."""
     blueprint = rehearsal.blueprint
     options = [
-        (index, fact)
+        (index, fact, need)
         for index, turn in enumerate(blueprint.turns)
         for fact in turn.reveals
-        if turn.kind in ("request", "pivot")
-        and _first_need(blueprint, turn, fact, library) is not None
-        and not told_before(blueprint, index, fact)
+        if turn.kind in ("request", "pivot") and not told_before(blueprint, index, fact)
+        for need in [_first_need(blueprint, index, fact, library)]
+        if need is not None
     ]
     if not options:
         return None
-    index, fact = rng.choice(options)
-    turn = blueprint.turns[index]
-    cut = rng.randint(0, _first_need(blueprint, turn, fact, library) or 0)
-    asking = turn.model_copy(
-        update={
-            "reveals": tuple(name for name in turn.reveals if name != fact),
-            "groups": turn.groups[:cut],
-            "reply": "clarify",
-            "about": (fact,),
-        }
-    )
+    index, fact, need = rng.choice(options)
+    place, cut = rng.choice([one for one in places_within(blueprint, index, need[0]) if one <= need])
+    turns = list(blueprint.turns)
+    reveals = tuple(name for name in turns[index].reveals if name != fact)
+    turns[index] = turns[index].model_copy(update={"reveals": reveals})
+    turn = turns[place]
+    asking = turn.model_copy(update={"groups": turn.groups[:cut], "reply": "clarify", "about": (fact,)})
     rest = turn.model_copy(update={"kind": "inform", "reveals": (fact,), "groups": turn.groups[cut:]})
-    return with_turn(blueprint, index, (asking, rest))
+    return with_turn(blueprint.model_copy(update={"turns": tuple(turns)}), place, (asking, rest))
 
 
 def perturb(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
@@ -196,16 +192,24 @@ def _for_both(intent: str, action: str) -> str:
     return f"{intent} for both" if intent.endswith(action) else f"{intent}, and {action} for both"
 
 
-def _first_need(blueprint: Blueprint, turn: Turn, fact: str, library: Library) -> int | None:
-    """Index of the first group of the turn that uses the fact, where a required parameter does."""
-    uses = [
-        (cut, name in required(library.tools[blueprint.step(step_id).tool_id]))
-        for cut, group in enumerate(turn.groups)
-        for step_id in group
-        for name, binding in blueprint.step(step_id).arguments.items()
-        if binding.kind == "user" and binding.fact == fact
-    ]
-    return uses[0][0] if any(needed for _, needed in uses) else None
+def _first_need(blueprint: Blueprint, index: int, fact: str, library: Library) -> Place | None:
+    """The first place, in the request of turn `index`, of a step that takes the fact, or of the question for leave to
+    take that step; None where no required parameter takes it."""
+    places: list[Place] = []
+    needed = False
+    for one, turn in enumerate(blueprint.turns[index:], start=index):
+        if one > index and turn.kind in ("request", "pivot"):
+            break
+        for cut, group in enumerate((*turn.groups, turn.about if turn.reply == "confirm" else ())):
+            takes = {(step_id, name) for step_id in group for name in _parameters_of(blueprint.step(step_id), fact)}
+            places += [(one, cut)] if takes else []
+            needed |= any(name in required(library.tools[blueprint.step(step_id).tool_id]) for step_id, name in takes)
+    return places[0] if needed else None
+
+
+def _parameters_of(step: Step, fact: str) -> list[str]:
+    """The parameters that take the fact."""
+    return [name for name, binding in step.arguments.items() if binding.kind == "user" and binding.fact == fact]
 
 
 def _destructive(blueprint: Blueprint, place: tuple[int, int], library: Library) -> bool:
