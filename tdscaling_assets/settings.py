@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.schema import JsonObject, Record, Role
 
+MAX_GENERATIONS = 12
+
 _OWN_BASE_URL = "The role's own endpoint; empty for `model_base_url`, `provider` for the provider's own."
 _OWN_KEY = "The role's own API key; empty for `model_key`."
 _OWN_PARAMETERS = "The role's own parameters, over `model_parameters`."
@@ -119,6 +121,11 @@ class Settings(BaseSettings):
     parents: int = Field(400, ge=0, description="Most kept blueprints that new ones may descend from.")
     plan: Path | None = Field(None, description="YAML or JSON file with fields that override a new round's plan.")
     max_operators: int = Field(6, ge=0, description="Operators that one generation may apply to a blueprint.")
+    max_generations: int = Field(
+        MAX_GENERATIONS,
+        ge=0,
+        description="Operators over all generations of a blueprint's lineage; deeper blueprints get no more.",
+    )
     cac: CacWeights = Field(CacWeights(), description="Weights of Cumulative Action Complexity.")
 
     # sandbox

@@ -173,7 +173,9 @@ def _evolve_to_target(
             break
         tried.add(operator)
         for _ in range(AIMS if target else 1):
-            child, failure = evolve_or_explain(operator, rehearsal, library, settings.cac, rng)
+            child, failure = evolve_or_explain(
+                operator, rehearsal, library, settings.cac, rng, max_generations=settings.max_generations
+            )
             if child is None or leads_to(child.blueprint.target_mode, target):
                 break
         else:

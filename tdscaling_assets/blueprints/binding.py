@@ -6,7 +6,7 @@ that the tool would accept now.
 
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -27,11 +27,13 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @dataclass(frozen=True)
 class Known:
-    """What has happened so far: the steps, what each returned, and what the user knows."""
+    """What has happened so far: the steps, what each returned, and the facts that the user has said; `later` are the
+    names of those that they say only after that, which are taken."""
 
     steps: Sequence[Step]
     outputs: Mapping[str, JsonValue]
     facts: JsonObject
+    later: Collection[str] = ()
 
 
 def bind(
@@ -57,7 +59,7 @@ def bind(
     added: JsonObject = {}
     for name in sorted(given, key=lambda name: name != linked):
         taken = [_value(binding, known, added) for binding in arguments.values()]
-        flows = [flow for flow in _flows(tool, name, known, library) if _value(flow, known, added) not in taken]
+        flows = [flow for flow in flows_to(tool, name, known, library) if _value(flow, known, added) not in taken]
         if name == linked:
             flows = [flow for flow in flows if not feeder or flow.step == feeder]
             if not flows:
@@ -66,22 +68,23 @@ def bind(
             if len(flows) > 1:
                 flows = _fitting(flows, library.candidates(tool, name, world), list(arguments.values()), known)
             arguments[name] = rng.choice(flows)
-            added |= _selectors(arguments[name], known, added)
+            added |= selectors(arguments[name], known, added)
         elif _reusable(tool, name, known, library, world, taken) and rng.random() < FLOW_SHARE:
             arguments[name] = Binding(kind="user", fact=name)
         else:
             value = library.sample(tool, name, world, rng)
             if value is None or value == "":
                 raise DryRunError("no_value", f"nothing to give {tool.tool_id} for {name}")
-            arguments[name] = Binding(kind="user", fact=fresh_fact(name, value, {**known.facts, **added}))
+            arguments[name] = Binding(kind="user", fact=fresh_fact(name, value, {**known.facts, **added}, known.later))
             added[arguments[name].fact] = value
     return Step(step_id=step_id, tool_id=tool.tool_id, arguments={name: arguments[name] for name in given}), added
 
 
-def fresh_fact(name: str, value: JsonValue, facts: JsonObject) -> str:
-    """A name for a fact that clashes with none: the parameter's own, else `other_` before it, else with a number."""
+def fresh_fact(name: str, value: JsonValue, facts: JsonObject, taken: Collection[str] = ()) -> str:
+    """A name for a fact that clashes with none and is not taken: the parameter's own, else `other_` before it, else
+    with a number."""
     candidate, number = name, 2
-    while candidate in facts and facts[candidate] != value:
+    while candidate in taken or (candidate in facts and facts[candidate] != value):
         candidate = f"other_{name}" if number == 2 else f"{name}_{number}"
         number += 1
     return candidate
@@ -95,7 +98,7 @@ def _reusable(
     return value is not None and value not in taken and library.fits(tool, parameter, value, world)
 
 
-def _flows(tool: Tool, parameter: str, known: Known, library: Library) -> list[Binding]:
+def flows_to(tool: Tool, parameter: str, known: Known, library: Library) -> list[Binding]:
     """Bindings to values that an earlier step returned and an edge of the graph says can be used here; not those of a
     row that nobody could single out."""
     patterns: dict[str, list[str]] = {}
@@ -138,7 +141,7 @@ def _value(binding: Binding, known: Known, added: JsonObject) -> JsonValue:
     return {**known.facts, **added}.get(binding.fact)
 
 
-def _selectors(binding: Binding, known: Known, added: JsonObject) -> JsonObject:
+def selectors(binding: Binding, known: Known, added: JsonObject) -> JsonObject:
     """What the user says to single out the row of each list on the way to a value, unless it has been said."""
     told: JsonObject = {}
     for rows, index in _lists_on_the_way(known.outputs[binding.step], binding.path):
@@ -146,7 +149,7 @@ def _selectors(binding: Binding, known: Known, added: JsonObject) -> JsonObject:
         marks = _telling_marks(rows, index)
         if marks and not any(value in facts.values() for _, value in marks):
             name, value = marks[0]
-            told[fresh_fact(name, value, facts)] = value
+            told[fresh_fact(name, value, facts, known.later)] = value
     return told
 
 

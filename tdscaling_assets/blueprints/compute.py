@@ -4,22 +4,30 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tdscaling_assets.blueprints.binding import Known
 from tdscaling_assets.blueprints.library import Library, purpose
+from tdscaling_assets.blueprints.moments import (
+    Place,
+    answered_requests,
+    moment_before,
+    places_within,
+    steps_done,
+)
 from tdscaling_assets.blueprints.rehearsal import DryRunError, Rehearsal
 from tdscaling_assets.blueprints.topology import ground_step
-from tdscaling_assets.blueprints.turns import enlarge_request, last_answer, report_paths
+from tdscaling_assets.blueprints.turns import enlarge_request, next_step_id, opening_of, report_paths
 from tdscaling_assets.code_tasks import KINDS, Kind, Material, tables
 from tdscaling_assets.schema import Blueprint, CodeTask, JsonObject, Step
 
+LAST_SHARE = 0.5
+"""Probability that a code step is the last thing done for its request."""
 ROWS_WEIGHT = 2.0
 """How much likelier a code step is over what the conversation has brought up."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A kind of code step that can be asked for in turn `index`: over the field of rows at `path` in the output of
-    `source`, or over what the user gives where there is no source."""
+    """A kind of code step that can be asked for in the request answered in turn `index`: over the field of rows at
+    `path` in the output of `source`, or over what the user gives where there is no source."""
 
     kind: Kind
     index: int
@@ -38,15 +46,15 @@ def compute(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Bluep
 
 
 def _run_program(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
-    """One more look-up: a tool that runs a program of its service."""
+    """One more look-up, in one of the answers: a tool that runs a program of its service."""
     blueprint = rehearsal.blueprint
-    index, used = last_answer(blueprint), {step.tool_id for step in blueprint.steps}
+    used, answers = {step.tool_id for step in blueprint.steps}, answered_requests(blueprint)
     options = sorted(set(library.programs(blueprint.services)) - used)
-    if not options or index is None or not blueprint.expected_calls:
+    if not options or not answers or not blueprint.expected_calls:
         return None
-    known = Known(blueprint.steps, rehearsal.outputs, blueprint.facts)
-    tool_id = rng.choice(options)
-    found = ground_step(blueprint, tool_id, known, library, rehearsal.world, rng, links={})
+    tool_id, (_, index) = rng.choice(options), rng.choice(answers)
+    moment = moment_before(rehearsal, index + 1)
+    found = ground_step(blueprint, next_step_id(blueprint.steps), tool_id, moment, library, rng, links={})
     tool_ids = tuple(dict.fromkeys((*blueprint.tool_ids, tool_id)))
     asked = f"then {purpose(library.tools[tool_id])}"
     about = report_paths(found.call, library.tools[tool_id], rng)
@@ -71,13 +79,15 @@ def find_fits(rehearsal: Rehearsal, library: Library) -> list[Fit]:
 
     None where truth is not known beforehand, or where there is a code step.
     """
-    blueprint, last = rehearsal.blueprint, last_answer(rehearsal.blueprint)
-    if not blueprint.expected_calls or last is None or any(step.task for step in blueprint.steps):
+    blueprint, answers = rehearsal.blueprint, answered_requests(rehearsal.blueprint)
+    if not blueprint.expected_calls or any(step.task for step in blueprint.steps):
         return []
     places = [
         (index, step_id, path, tuple(rows))
-        for index, step_ids in _answered(blueprint)
-        for step_id in step_ids
+        for opening, index in answers
+        for turn in blueprint.turns[opening : index + 1]
+        for group in turn.groups
+        for step_id in group
         for path, rows in tables(rehearsal.outputs[step_id])
     ]
     found: list[Fit] = []
@@ -89,7 +99,7 @@ def find_fits(rehearsal: Rehearsal, library: Library) -> list[Fit]:
             for index, step_id, path, rows in places
             for field in (kind.fields(rows) if kind.fields else ())
         ]
-        found += over_rows or ([Fit(kind, last)] if kind.draw else [])
+        found += over_rows or [Fit(kind, index) for _, index in answers if kind.draw]
     over_rows_too = {fit.kind.family for fit in found if fit.source}
     return [fit for fit in found if fit.source or fit.kind.family not in over_rows_too]
 
@@ -126,19 +136,17 @@ def with_code(blueprint: Blueprint, fit: Fit, library: Library, rng: random.Rand
     tool_ids = tuple(dict.fromkeys((*blueprint.tool_ids, *kind.tool_ids)))
     wider = blueprint.model_copy(update={"tool_ids": tool_ids})
     wish = kind.wish(fit.field or "values", _noun(fit.path) if fit.source else "sample")
-    return enlarge_request(wider, fit.index, wish, groups, facts, (f"{groups[-1][-1].step_id}.stdout",))
+    told = (f"{groups[-1][-1].step_id}.stdout",)
+    return enlarge_request(wider, fit.index, wish, groups, facts, told, _place(blueprint, fit, rng))
 
 
-def _answered(blueprint: Blueprint) -> list[tuple[int, list[str]]]:
-    """Of each answer: the index of its turn, and the steps made since the answer before."""
-    answers: list[tuple[int, list[str]]] = []
-    since: list[str] = []
-    for index, turn in enumerate(blueprint.turns):
-        since += [step_id for group in turn.groups for step_id in group]
-        if turn.reply == "answer":
-            answers.append((index, since))
-            since = []
-    return answers
+def _place(blueprint: Blueprint, fit: Fit, rng: random.Random) -> Place:
+    """A place in the request of the fit, after its source: as often at the end as anywhere before."""
+    opening = opening_of(blueprint, fit.index)
+    places = places_within(blueprint, opening, fit.index)
+    if fit.source:
+        places = [place for place in places if fit.source in steps_done(blueprint, place)]
+    return places[-1] if rng.random() < LAST_SHARE else rng.choice(places)
 
 
 def _noun(path: str) -> str:

@@ -13,7 +13,7 @@ from tdscaling_assets.blueprints.rehearsal import DryRunError, Rehearsal, rehear
 from tdscaling_assets.blueprints.reschedule import guard, parallelise, perturb, withhold
 from tdscaling_assets.blueprints.validation import find_fault
 from tdscaling_assets.schema import PROMISED_LABEL, Blueprint, Operator
-from tdscaling_assets.settings import CacWeights
+from tdscaling_assets.settings import MAX_GENERATIONS, CacWeights
 
 Rewrite = Callable[[Rehearsal, Library, random.Random], Blueprint | None]
 
@@ -32,33 +32,62 @@ _REWRITES: Mapping[Operator, Rewrite] = {
 
 
 def evolve(
-    operator: Operator, rehearsal: Rehearsal, library: Library, weights: CacWeights, rng: random.Random
+    operator: Operator,
+    rehearsal: Rehearsal,
+    library: Library,
+    weights: CacWeights,
+    rng: random.Random,
+    *,
+    max_generations: int = MAX_GENERATIONS,
 ) -> Rehearsal | None:
-    """The rewritten blueprint, rehearsed, with its lineage; None where the operator does not apply, would not bring the
-    label that it promises, or would leave a fault. Raises DryRunError where the rewritten blueprint does not run."""
+    """The rewritten blueprint, rehearsed, with its lineage; None where the operator does not apply, or where the
+    lineage holds `max_generations` operators.
+
+    Raises DryRunError where the rewritten blueprint does not run, does not bring the label that the operator promises,
+    or has a fault.
+    """
     parent = rehearsal.blueprint
+    if parent.lineage.generation >= max_generations:
+        return None
     child = _REWRITES[operator](rehearsal, library, rng)
     if child is None:
         return None
     lineage = parent.lineage.model_copy(
         update={"operators": (*parent.lineage.operators, operator), "generation": parent.lineage.generation + 1}
     )
-    evolved = rehearse(child.model_copy(update={"lineage": lineage}), library, weights)
-    kept = PROMISED_LABEL[operator] in evolved.blueprint.target_mode and find_fault(evolved.blueprint, library) is None
-    return evolved if kept else None
+    evolved = rehearse(child.model_copy(update={"lineage": lineage}), library, weights, rehearsal)
+    _check_promise(operator, evolved.blueprint, library)
+    return evolved
 
 
 def evolve_or_explain(
-    operator: Operator, rehearsal: Rehearsal, library: Library, weights: CacWeights, rng: random.Random, tries: int = 3
+    operator: Operator,
+    rehearsal: Rehearsal,
+    library: Library,
+    weights: CacWeights,
+    rng: random.Random,
+    tries: int = 3,
+    *,
+    max_generations: int = MAX_GENERATIONS,
 ) -> tuple[Rehearsal | None, str]:
-    """The child, or why there is none: "" where the operator does not apply, else `reason: detail` of the last failure.
-
-    A child that does not run is repaired by drawing the rewrite anew, up to `tries` times in all.
-    """
-    failure = ""
+    """The first child that runs of up to `tries` draws, and ""; (None, "") where the operator does not apply; else
+    None, and why the last draw failed as `reason: operator, detail`."""
+    why = ""
     for _ in range(tries):
         try:
-            return evolve(operator, rehearsal, library, weights, rng), ""
+            child = evolve(operator, rehearsal, library, weights, rng, max_generations=max_generations)
         except DryRunError as error:
-            failure = f"{error.reason}: {operator}: {error}"
-    return None, failure
+            why = f"{error.reason}: {operator}, {error}"
+            continue
+        return child, why if child is None else ""
+    return None, why
+
+
+def _check_promise(operator: Operator, blueprint: Blueprint, library: Library) -> None:
+    label, mode = PROMISED_LABEL[operator], blueprint.target_mode
+    if label not in mode:
+        raise DryRunError("no_label", f"the mode {'>'.join(mode)} has no {label}")
+    fault = find_fault(blueprint, library)
+    if fault is not None:
+        reason, _, detail = fault.partition(": ")
+        raise DryRunError(reason, detail)

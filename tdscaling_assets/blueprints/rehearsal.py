@@ -6,7 +6,7 @@ output schema, and only the structural measures (mode, complexity) are kept.
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jsonschema import Draft202012Validator
@@ -49,11 +49,17 @@ class DryRunError(Exception):
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """A grounded blueprint, the call of each step, and the world as the last step left it."""
+    """A grounded blueprint, the call of each step in the order in which they run, and the world as each step left it:
+    `worlds[k]` is that after k calls. None of them may be changed: call on a fork."""
 
     blueprint: Blueprint
     calls: Mapping[str, ExpectedCall]
-    world: World
+    worlds: Sequence[World]
+
+    @property
+    def world(self) -> World:
+        """The world as the last step left it."""
+        return self.worlds[-1]
 
     @property
     def outputs(self) -> dict[str, JsonValue]:
@@ -61,35 +67,52 @@ class Rehearsal:
         return {step_id: call.output for step_id, call in self.calls.items()}
 
 
-def rehearse(blueprint: Blueprint, library: Library, weights: CacWeights) -> Rehearsal:
-    """Run every step in order; the blueprint gains calls, digest, target mode and target CAC. Raises DryRunError."""
-    calls, world = replay(blueprint, library)
+def rehearse(
+    blueprint: Blueprint, library: Library, weights: CacWeights, earlier: Rehearsal | None = None
+) -> Rehearsal:
+    """Run every step in order; the blueprint gains calls, digest, target mode and target CAC. Raises DryRunError.
+
+    What the blueprint's start has in common with an earlier rehearsal is not run again; the result is the same.
+    """
+    calls, worlds = replay(blueprint, library, earlier)
     ideal = _ideal_messages(blueprint, calls)
     executable = library.executable([call.tool_id for call in calls.values()])
     read_only = {tool_id: library.tools[tool_id].read_only for tool_id in blueprint.tool_ids}
     grounded = blueprint.model_copy(
         update={
             "expected_calls": tuple(calls.values()) if executable else (),
-            "expected_digest": world.digest() if executable else None,
+            "expected_digest": worlds[-1].digest() if executable else None,
             "target_mode": reasoning_mode(reasoning_labels(ideal, read_only)),
             "target_cac": action_complexity(ideal, weights),
         }
     )
-    return Rehearsal(grounded, calls, world)
+    return Rehearsal(grounded, calls, worlds)
 
 
-def replay(blueprint: Blueprint, library: Library) -> tuple[dict[str, ExpectedCall], World]:
-    """Every step on a fresh world, in the order of the turns: the calls by step id, and the world after them.
-
-    Raises DryRunError.
-    """
-    world = library.world(blueprint.services, blueprint.world_seed)
+def replay(
+    blueprint: Blueprint, library: Library, earlier: Rehearsal | None = None
+) -> tuple[dict[str, ExpectedCall], list[World]]:
+    """Every step in the order of the turns, from a fresh world on: the calls by step id, and the world before the first
+    and after each of them. Raises DryRunError."""
+    _check_offered(blueprint, library)
+    worlds = [library.world(blueprint.services, blueprint.world_seed)]
+    worlds[0].digest()  # the states that follow then digest only the tables that they change
+    made = _calls_in_same_world(blueprint, earlier)
     calls: dict[str, ExpectedCall] = {}
     outputs: dict[str, JsonValue] = {}
     for step_id in (name for turn in blueprint.turns for group in turn.groups for name in group):
-        calls[step_id] = run_step(blueprint, blueprint.step(step_id), outputs, library, world)
-        outputs[step_id] = calls[step_id].output
-    return calls, world
+        step = blueprint.step(step_id)
+        if step.task is not None:  # runs outside the world
+            made = made[1:] if made and made[0][0].step_id == step_id else made
+            call, world = run_step(blueprint, step, outputs, library, worlds[-1]), worlds[-1]
+        elif made and _is_same(made[0][0], step, blueprint.facts, outputs):
+            call, world = made.pop(0)
+        else:
+            made, world = [], worlds[-1].fork()
+            call = run_step(blueprint, step, outputs, library, world)
+        calls[step_id], outputs[step_id] = call, call.output
+        worlds.append(world)
+    return calls, worlds
 
 
 def run_step(
@@ -118,6 +141,32 @@ def run_step(
 def resolve(arguments: Mapping[str, Binding], facts: JsonObject, outputs: Mapping[str, JsonValue]) -> JsonObject:
     """Arguments with every binding replaced by its value. Raises DryRunError when a value is not there."""
     return {name: _resolve_one(name, binding, facts, outputs) for name, binding in arguments.items()}
+
+
+def _check_offered(blueprint: Blueprint, library: Library) -> None:
+    """DryRunError where a tool or a service is there no more, as may be for one that stems from an earlier batch."""
+    gone = [
+        *(tool_id for tool_id in blueprint.tool_ids if tool_id not in library.tools),
+        *(name for name in blueprint.services if name not in library.services),
+    ]
+    if gone:
+        raise DryRunError("tool_gone", f"{', '.join(gone)}: no longer in the catalog")
+
+
+def _calls_in_same_world(blueprint: Blueprint, earlier: Rehearsal | None) -> list[tuple[ExpectedCall, World]]:
+    """The calls of an earlier rehearsal, each with the world that it left, if that began in the same world."""
+    if earlier is None:
+        return []
+    before = earlier.blueprint
+    if (before.services, before.world_seed) != (blueprint.services, blueprint.world_seed):
+        return []
+    return list(zip(earlier.calls.values(), earlier.worlds[1:], strict=True))
+
+
+def _is_same(call: ExpectedCall, step: Step, facts: JsonObject, outputs: Mapping[str, JsonValue]) -> bool:
+    """Whether the step makes this very call."""
+    same = (call.step_id, call.tool_id) == (step.step_id, step.tool_id)
+    return same and call.arguments == resolve(step.arguments, facts, outputs)
 
 
 def _code_call(step: Step, task: CodeTask, facts: JsonObject, outputs: Mapping[str, JsonValue]) -> ExpectedCall:

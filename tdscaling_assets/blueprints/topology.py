@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from tdscaling_assets.blueprints.binding import OPTIONAL_SHARE, Known, bind
 from tdscaling_assets.blueprints.library import Library, purpose
-from tdscaling_assets.blueprints.rehearsal import DryRunError, replay, run_step
+from tdscaling_assets.blueprints.moments import Moment
+from tdscaling_assets.blueprints.rehearsal import DryRunError, run_step
 from tdscaling_assets.blueprints.turns import next_step_id, report_paths
 from tdscaling_assets.measures import leaves
 from tdscaling_assets.paths import value_at
 from tdscaling_assets.schema import Blueprint, BusinessCluster, ExpectedCall, JsonObject, Step, Turn, digest
-from tdscaling_assets.services.world import World
 
 CHAIN_LENGTHS, CHAIN_SHARES = (1, 2, 3, 4), (0.15, 0.4, 0.3, 0.15)
 STARTS = 6
@@ -53,12 +53,16 @@ def draw_blueprint(
         turns=(),
         seed=seed,
     )
-    return append_request(blueprint, chain, library, rng)
+    start = Moment(Known((), {}, {}), library.world(services, world_seed))
+    return insert_request(blueprint, 0, chain, start, library, rng)
 
 
-def append_request(blueprint: Blueprint, chain: Sequence[str], library: Library, rng: random.Random) -> Blueprint:
-    """The blueprint with one more request turn that runs the chain after all earlier steps. Raises DryRunError."""
-    new = _ground_chain(blueprint, chain, library, rng)
+def insert_request(
+    blueprint: Blueprint, place: int, chain: Sequence[str], moment: Moment, library: Library, rng: random.Random
+) -> Blueprint:
+    """The blueprint with one more request turn, before turn `place`, that runs the chain from that moment on. Raises
+    DryRunError."""
+    new = _ground_chain(blueprint, chain, moment, library, rng)
     wanted = _wanted(new, library)
     turn = Turn(
         kind="request",
@@ -71,34 +75,36 @@ def append_request(blueprint: Blueprint, chain: Sequence[str], library: Library,
         update={
             "facts": {**blueprint.facts, **{name: value for item in new for name, value in item.facts.items()}},
             "steps": (*blueprint.steps, *(item.step for item in new)),
-            "turns": (*blueprint.turns, turn),
+            "turns": (*blueprint.turns[:place], turn, *blueprint.turns[place:]),
         }
     )
 
 
 def ground_step(
     blueprint: Blueprint,
+    step_id: str,
     tool_id: str,
-    known: Known,
+    moment: Moment,
     library: Library,
-    world: World,
     rng: random.Random,
     *,
     links: Mapping[str, float],
     feeder: str = "",
 ) -> Grounded:
-    """A new step of the tool, bound anew until the world accepts it; each time with more of the optional parameters.
+    """A new step of the tool, bound anew until the moment's world accepts it, which then is that after the step; each
+    time with more of the optional parameters.
 
     One of the parameters in `links`, drawn by weight, takes an earlier output: that of the step `feeder`, if named.
     Raises DryRunError when none of the bindings runs.
     """
+    known, world = moment.known, moment.world
     problem = DryRunError("no_value", f"nothing was tried for {tool_id}")
     for attempt in range(BINDINGS):
         linked = rng.choices(list(links), list(links.values()))[0] if links else None
         try:
             step, facts = bind(
                 library.tools[tool_id],
-                next_step_id(known.steps),
+                step_id,
                 known,
                 library,
                 world,
@@ -136,7 +142,9 @@ def seal(blueprint: Blueprint) -> Blueprint:
     return blueprint.model_copy(update={"blueprint_id": f"bp_{digest(content)}"})
 
 
-def _ground_chain(blueprint: Blueprint, chain: Sequence[str], library: Library, rng: random.Random) -> list[Grounded]:
+def _ground_chain(
+    blueprint: Blueprint, chain: Sequence[str], moment: Moment, library: Library, rng: random.Random
+) -> list[Grounded]:
     """The chain's steps, each bound so that the world accepts it; from the start again where one finds no binding.
 
     Raises DryRunError when no start leads to the end.
@@ -144,24 +152,22 @@ def _ground_chain(blueprint: Blueprint, chain: Sequence[str], library: Library, 
     problem = DryRunError("no_chain", "nothing was tried")
     for _ in range(STARTS):
         try:
-            return _ground_once(blueprint, chain, library, rng)
+            return _ground_once(blueprint, chain, Moment(moment.known, moment.world.fork()), library, rng)
         except DryRunError as error:
             problem = error
     raise problem
 
 
-def _ground_once(blueprint: Blueprint, chain: Sequence[str], library: Library, rng: random.Random) -> list[Grounded]:
-    calls, world = replay(blueprint, library)
-    steps, facts = list(blueprint.steps), dict(blueprint.facts)
+def _ground_once(
+    blueprint: Blueprint, chain: Sequence[str], moment: Moment, library: Library, rng: random.Random
+) -> list[Grounded]:
     new: list[Grounded] = []
     for place, tool_id in enumerate(chain):
         links = _links(chain[place - 1], tool_id, library) if place else {}
         feeder = new[-1].step.step_id if new else ""
-        known = Known(steps, {step_id: call.output for step_id, call in calls.items()}, facts)
-        grounded = ground_step(blueprint, tool_id, known, library, world, rng, links=links, feeder=feeder)
-        calls[grounded.step.step_id] = grounded.call
-        facts |= grounded.facts
-        steps.append(grounded.step)
+        step_id = next_step_id(blueprint.steps, len(new))
+        grounded = ground_step(blueprint, step_id, tool_id, moment, library, rng, links=links, feeder=feeder)
+        moment = moment.after(grounded.step, grounded.facts, grounded.call)
         new.append(grounded)
     return new
 

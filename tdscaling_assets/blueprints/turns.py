@@ -37,20 +37,22 @@ def enlarge_request(
     groups: Sequence[Sequence[Step]],
     facts: JsonObject,
     about: tuple[str, ...],
+    place: tuple[int, int] | None = None,
 ) -> Blueprint:
-    """More groups of steps at the end of turn `index`, whose answer reports `about`.
+    """More groups of steps in the request that is answered in turn `index`, at its end or at a place (turn, cut) of it;
+    that answer reports `about`.
 
-    The request that this turn serves asks for it from the start, and gives the facts that it needs.
+    The request asks for it from the start, and gives the facts that it needs.
     """
-    opening = _opening(blueprint, index)
+    opening = opening_of(blueprint, index)
     turns = list(blueprint.turns)
-    for place in range(opening, index + 1):
-        turns[place] = turns[place].model_copy(update={"intent": f"{turns[place].intent} and {asked}"})
+    for one in range(opening, index + 1):
+        turns[one] = turns[one].model_copy(update={"intent": f"{turns[one].intent} and {asked}"})
     new = tuple(name for name in facts if name not in blueprint.facts)
     turns[opening] = turns[opening].model_copy(update={"reveals": (*turns[opening].reveals, *new)})
-    last = turns[index]
-    added = (tuple(step.step_id for step in group) for group in groups)
-    turns[index] = last.model_copy(update={"groups": (*last.groups, *added), "about": (*last.about, *about)})
+    turns[index] = turns[index].model_copy(update={"about": (*turns[index].about, *about)})
+    place = place or (index, len(turns[index].groups))
+    turns[place[0]] = with_groups(turns[place[0]], place[1], groups)
     return blueprint.model_copy(
         update={
             "turns": tuple(turns),
@@ -60,14 +62,27 @@ def enlarge_request(
     )
 
 
-def last_answer(blueprint: Blueprint) -> int | None:
-    """Index of the last turn that ends in an answer."""
-    return next((i for i in range(len(blueprint.turns) - 1, -1, -1) if blueprint.turns[i].reply == "answer"), None)
+def with_groups(turn: Turn, cut: int, groups: Sequence[Sequence[Step]]) -> Turn:
+    """The turn with more groups of steps after its first `cut`."""
+    added = (tuple(step.step_id for step in group) for group in groups)
+    return turn.model_copy(update={"groups": (*turn.groups[:cut], *added, *turn.groups[cut:])})
 
 
-def next_step_id(steps: Sequence[Step]) -> str:
-    """`s1`, `s2`, ...: the first id not taken."""
-    return f"s{len(steps) + 1}"
+def told_before(blueprint: Blueprint, index: int, fact: str) -> bool:
+    """Whether the user has said the fact's text, under whatever name, before turn `index`."""
+    value = blueprint.facts[fact]
+    said = [blueprint.facts[name] for turn in blueprint.turns[:index] for name in turn.reveals]
+    return isinstance(value, str) and value in said
+
+
+def opening_of(blueprint: Blueprint, index: int) -> int:
+    """Index of the request, or change of mind, that turn `index` serves."""
+    return max(place for place in range(index + 1) if blueprint.turns[place].kind in ("request", "pivot"))
+
+
+def next_step_id(steps: Sequence[Step], more: int = 0) -> str:
+    """`s1`, `s2`, ...: the first id not taken, once `more` steps have been added."""
+    return f"s{len(steps) + more + 1}"
 
 
 def report_paths(call: ExpectedCall, tool: Tool, rng: random.Random, most: int = REPORTED) -> tuple[str, ...]:
@@ -82,11 +97,6 @@ def report_paths(call: ExpectedCall, tool: Tool, rng: random.Random, most: int =
     news = [path for path, value in paths if str(value) not in given] or [path for path, _ in paths]
     chosen = sorted(rng.sample(range(len(news)), min(most, len(news))))
     return tuple(f"{call.step_id}.{news[index]}" for index in chosen)
-
-
-def _opening(blueprint: Blueprint, index: int) -> int:
-    """Index of the request, or change of mind, that turn `index` serves."""
-    return max(place for place in range(index + 1) if blueprint.turns[place].kind in ("request", "pivot"))
 
 
 def _scalar_paths(value: JsonValue, prefix: str, depth: int = 0) -> list[tuple[str, JsonValue]]:

@@ -7,6 +7,7 @@ from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
 from tdscaling_assets.blueprints.library import Library, purpose, required
+from tdscaling_assets.blueprints.turns import told_before
 from tdscaling_assets.paths import value_at
 from tdscaling_assets.schema import Blueprint
 
@@ -56,6 +57,13 @@ def _facts(blueprint: Blueprint, library: Library) -> Iterator[str]:
                     yield f"unrevealed: {step_id}.{name} needs {fact}, which the user has not said"
 
 
+def _questions(blueprint: Blueprint, library: Library) -> Iterator[str]:
+    for index, turn in enumerate(blueprint.turns):
+        for fact in turn.about if turn.reply == "clarify" else ():
+            if fact in turn.reveals or told_before(blueprint, index + 1, fact):
+                yield f"needless_question: {fact} is asked for when the user has said it"
+
+
 def _arguments(blueprint: Blueprint, library: Library) -> Iterator[str]:
     for step in blueprint.steps:
         if step.task is None:
@@ -95,4 +103,4 @@ def _refusals(blueprint: Blueprint, library: Library) -> Iterator[str]:
             yield f"met_refusal: the assistant was to decline to {turn.intent}, but has the tool for it"
 
 
-_CHECKS = (_schedule, _dependencies, _facts, _arguments, _reports, _refusals)
+_CHECKS = (_schedule, _dependencies, _facts, _questions, _arguments, _reports, _refusals)

@@ -4,8 +4,10 @@ import random
 from dataclasses import dataclass
 
 import pytest
+from pydantic import JsonValue
 
-from tdscaling_assets.blueprints.library import Library
+from tdscaling_assets.blueprints.library import Library, purpose
+from tdscaling_assets.blueprints.moments import chain_depths
 from tdscaling_assets.blueprints.operators import evolve
 from tdscaling_assets.blueprints.rehearsal import DryRunError, Rehearsal, rehearse
 from tdscaling_assets.blueprints.topology import draw_blueprint
@@ -16,10 +18,12 @@ from tdscaling_assets.schema import (
     PROMISED_LABEL,
     Blueprint,
     BusinessCluster,
+    JsonObject,
     Operator,
     Tool,
     Turn,
 )
+from tdscaling_assets.services.world import World
 from tdscaling_assets.settings import CacWeights
 
 WEIGHTS = CacWeights()
@@ -115,16 +119,38 @@ def test_operators_that_add_steps_raise_complexity(operator: Operator, families:
         assert child.blueprint.target_cac > parent.blueprint.target_cac
 
 
-def test_deepen_takes_an_earlier_output(families: dict[Operator, Family]) -> None:
-    for _, child in families["deepen"].pairs:
-        assert any(binding.kind == "output" for binding in child.blueprint.steps[-1].arguments.values())
-
-
-def test_deepen_is_asked_for_in_the_request(families: dict[Operator, Family]) -> None:
+def test_deepen_makes_the_longest_chain_one_call_longer(families: dict[Operator, Family]) -> None:
     for parent, child in families["deepen"].pairs:
+        before, after = (max(chain_depths(one.blueprint.steps).values()) for one in (parent, child))
+        assert after == before + 1
+
+
+def test_deepen_at_the_end_is_asked_for_in_the_request(families: dict[Operator, Family], library: Library) -> None:
+    ended = [(parent, child) for parent, child in families["deepen"].pairs if not is_fed_by_last(child.blueprint)]
+    assert len(ended) >= LEAST_APPLIED
+    for parent, child in ended:
+        action = purpose(library.tools[child.blueprint.steps[-1].tool_id])
         before, after = parent.blueprint.turns[0].intent, child.blueprint.turns[0].intent
-        assert after.startswith(f"{before} and then ")
+        assert after in (f"{before} and then {action}", f"{before} and {action}")
         assert set(child.blueprint.facts) <= {fact for turn in child.blueprint.turns for fact in turn.reveals}
+
+
+def test_deepen_at_the_start_looks_up_what_was_told(families: dict[Operator, Family]) -> None:
+    begun = [(parent, child) for parent, child in families["deepen"].pairs if is_fed_by_last(child.blueprint)]
+    assert len(begun) >= LEAST_APPLIED
+    for parent, child in begun:
+        (gone,) = parent.blueprint.facts.keys() - child.blueprint.facts.keys()
+        assert parent.blueprint.facts[gone] not in child.blueprint.facts.values()
+        assert not any(gone in turn.reveals for turn in child.blueprint.turns)
+        made = [call.arguments for call in parent.calls.values()]
+        assert [child.calls[step].arguments for step in parent.calls] == made
+        assert [turn.intent for turn in child.blueprint.turns] == [turn.intent for turn in parent.blueprint.turns]
+
+
+def is_fed_by_last(blueprint: Blueprint) -> bool:
+    """Whether a step takes what the step added last returns."""
+    last = blueprint.steps[-1].step_id
+    return any(binding.step == last for step in blueprint.steps for binding in step.arguments.values())
 
 
 def test_widen_offers_the_tools_of_another_cluster(families: dict[Operator, Family]) -> None:
@@ -134,6 +160,10 @@ def test_widen_offers_the_tools_of_another_cluster(families: dict[Operator, Fami
 
 
 def test_widen_asks_for_a_change_that_was_not_asked_for(families: dict[Operator, Family], library: Library) -> None:
+    places = {
+        child.blueprint.turns[0].intent == parent.blueprint.turns[0].intent for parent, child in families["widen"].pairs
+    }
+    assert places == {True, False}  # before the first request, and after it
     for parent, child in families["widen"].pairs:
         change = child.blueprint.steps[-1].tool_id
         assert library.writes(change)
@@ -184,13 +214,35 @@ def test_guard_prefers_a_destructive_step(library: Library, parents: list[Rehear
             assert library.tools[child.blueprint.step(asking.about[0]).tool_id].destructive
 
 
-def test_verify_reads_right_after_the_write_and_repeats_no_call(families: dict[Operator, Family]) -> None:
+def test_verify_repeats_no_call(families: dict[Operator, Family]) -> None:
     for parent, child in families["verify"].pairs:
         made = [(call.tool_id, call.arguments) for call in parent.calls.values()]
         added = child.blueprint.steps[-1]
         call = child.calls[added.step_id]
         assert added.optional
         assert (call.tool_id, call.arguments) not in made
+
+
+def test_verify_reads_after_a_write_what_the_write_changed(families: dict[Operator, Family], library: Library) -> None:
+    for _, child in families["verify"].pairs:
+        added = child.blueprint.steps[-1]
+        order = list(child.calls)
+        place = order.index(added.step_id)
+        writes = [at for at in range(place) if library.writes(child.calls[order[at]].tool_id)]
+        tool, arguments = library.tools[added.tool_id], child.calls[added.step_id].arguments
+
+        def answer(world: World, tool: Tool = tool, arguments: JsonObject = arguments) -> JsonValue:
+            return world.fork().call(tool.server, tool.name, arguments).value
+
+        assert any(answer(child.worlds[at]) != answer(child.worlds[at + 1]) for at in writes)
+
+
+def test_verify_reads_right_after_the_write_and_later(families: dict[Operator, Family], library: Library) -> None:
+    def follows_a_write(blueprint: Blueprint) -> bool:
+        order = [step_id for turn in blueprint.turns for group in turn.groups for step_id in group]
+        return library.writes(blueprint.step(order[order.index(blueprint.steps[-1].step_id) - 1]).tool_id)
+
+    assert {follows_a_write(child.blueprint) for _, child in families["verify"].pairs} == {True, False}
 
 
 def test_parallelise_puts_only_look_ups_side_by_side(families: dict[Operator, Family], library: Library) -> None:
@@ -213,14 +265,36 @@ def test_pivot_is_a_change_after_the_answer(families: dict[Operator, Family], li
         assert child.blueprint.turns[:-1] == parent.blueprint.turns
         assert child.blueprint.turns[-1].kind == "pivot"
         assert library.writes(child.blueprint.steps[-1].tool_id)
+        order = list(child.calls)
+        assert order[-1] == child.blueprint.steps[-1].step_id
+
+
+def test_pivot_follows_the_request_that_it_goes_back_on(library: Library, families: dict[Operator, Family]) -> None:
+    """Of two requests either may be followed, and what is changed is what that one was about."""
+    wide = [child for _, child in families["widen"].pairs]
+    places: set[int] = set()
+    for parent, child in breed("pivot", wide, library).pairs:
+        place = next(place for place, turn in enumerate(child.blueprint.turns) if turn.kind == "pivot")
+        done = {step_id for group in child.blueprint.turns[place - 1].groups for step_id in group}
+        assert done & {binding.step for binding in child.blueprint.steps[-1].arguments.values()}
+        places.add(place - len(parent.blueprint.turns))
+    assert places == {-1, 0}
 
 
 def test_refuse_asks_for_what_no_offered_tool_does(families: dict[Operator, Family], library: Library) -> None:
     for _, child in families["refuse"].pairs:
-        last = child.blueprint.turns[-1]
-        assert (last.reply, last.groups) == ("decline", ())
+        (turn,) = [turn for turn in child.blueprint.turns if turn.reply == "decline"]
+        assert turn.groups == ()
         offered = {(library.tools[tool_id].title or "").lower() for tool_id in child.blueprint.tool_ids}
-        assert last.intent not in offered
+        assert turn.intent not in offered
+
+
+def test_refuse_opens_a_conversation_or_ends_it(families: dict[Operator, Family]) -> None:
+    places = {
+        next(place for place, turn in enumerate(child.blueprint.turns) if turn.reply == "decline")
+        for _, child in families["refuse"].pairs
+    }
+    assert places == {0, 1}
 
 
 def test_refuse_passes_over_what_an_offered_tool_of_another_domain_does(library: Library) -> None:

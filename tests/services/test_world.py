@@ -206,3 +206,16 @@ def test_a_transfer_moves_exactly_its_amount() -> None:
     assert output(bank.call("bank", "transfer_money", arguments))["balance_cents"] == rich["balance_cents"] - 1234
     received = output(bank.call("bank", "get_account", {"account_id": other["account_id"]}))["account"]
     assert received["balance_cents"] == other["balance_cents"] + 1234
+
+
+def test_a_fork_starts_in_the_same_state_and_goes_its_own_way() -> None:
+    shop = world("shop")
+    order = first(shop, "order", status="paid")
+    cancelled = {"order_id": order["order_id"], "reason": "changed_mind"}
+    before, fork = shop.digest(), shop.fork()
+    assert fork.digest() == before
+    output(fork.call("shop", "cancel_order", cancelled))
+    assert shop.digest() == before != fork.digest()
+    output(shop.call("shop", "cancel_order", cancelled))
+    assert shop.digest() == fork.digest()
+    assert world("shop").fork().digest() == before  # of one that has not been used yet
