@@ -15,9 +15,15 @@ _OUTCOMES = """
     FROM raw_trajectories raw LEFT JOIN filtered_trajectories kept USING (batch, trajectory_id)
 """
 _KEPT = """
-    SELECT trajectory_id, batch, domain, mode, labels, cac, cluster_id,
+    SELECT trajectory_id, batch, domain, mode, labels, cac, cluster_id, unused_calls,
            flatten([[call.name for call in message.tool_calls] for message in messages]) AS calls
     FROM filtered_trajectories
+"""
+_FINAL_STATES = f"""
+    SELECT batch, count(*) AS checkable, count(*) FILTER (raw.final_digest = plan.expected_digest) AS agreeing
+    FROM raw_trajectories raw JOIN blueprints plan USING (batch, blueprint_id)
+    WHERE raw.outcome = 'completed' AND plan.expected_digest IS NOT NULL
+    GROUP BY batch ORDER BY {_BY_BATCH}
 """
 _COUNTS = f"""
     WITH counted AS (
@@ -51,6 +57,12 @@ def outcomes_before(lake: Lake, batch: str) -> pl.DataFrame:
 def kept_measures(lake: Lake) -> pl.DataFrame:
     """One row per kept trajectory: what the metrics are computed from, with the names of its calls in order."""
     return lake.query(f"{_KEPT} ORDER BY {_BY_BATCH}, trajectory_id")
+
+
+def final_states(lake: Lake) -> pl.DataFrame:
+    """batch, checkable, agreeing: completed conversations whose final state the blueprint foretells, and those of them
+    that ended in it; batches without any are absent."""
+    return lake.query(_FINAL_STATES)
 
 
 def counts_per_batch(lake: Lake) -> pl.DataFrame:
