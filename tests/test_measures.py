@@ -364,6 +364,12 @@ def test_a_failed_write_that_nothing_reacts_to_is_used() -> None:
     assert unused(calls(call("cancel_order", order_id="O-1")), tool("Error: O-1 is gone"), says("Sorry.")) == 0
 
 
+def test_reading_what_a_failed_write_named_is_no_reading_back() -> None:
+    write = (calls(call("cancel_order", order_id="O-10")), tool({"error": "too late"}))
+    read = (calls(call("get_order", 2, order_id="O-10")), tool({"order_id": "O-10", "total": 7}, 2))
+    assert unused(*write, *read, says("Sorry.")) == 1
+
+
 def test_the_first_read_of_what_was_written_is_used_the_second_is_not() -> None:
     write = (calls(call("open_ticket", title="Lamp")), tool({"ticket_id": "T-911"}))
     reads = [(calls(call("get_ticket", n, ticket_id="T-911")), tool({"ticket_id": "T-911"}, n)) for n in (2, 3)]

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tdscaling_assets.metrics.context import MeasureContext
-from tdscaling_assets.metrics.diversity import LEVELS
 from tdscaling_assets.metrics.groups import group_rows
 from tdscaling_assets.metrics.measure import measure
 from tdscaling_assets.schema import LABELS, MetricRow
 
+LEVELS = (200, 500, 1_000, 2_000, 5_000, 10_000)
 TOOLS = ("get", "find", "pay", "ship", "cancel")
 OPERATORS = ("deepen", "verify", "refuse")
 
@@ -125,7 +125,7 @@ def kept_frame(runs: list[Run]) -> pl.DataFrame:
         "calls": [run.calls for run in runs],
         "unused_calls": [run.unused for run in runs],
     }
-    texts = {name: pl.String for name in ("trajectory_id", "domain", "cluster_id")}
+    texts = dict.fromkeys(("trajectory_id", "domain", "cluster_id"), pl.String)
     lists = {name: pl.List(pl.String) for name in ("labels", "mode", "calls")}
     return pl.DataFrame(columns, schema_overrides={**texts, **lists, "cac": pl.Float64, "unused_calls": pl.Int64})
 
@@ -159,7 +159,7 @@ def set_figures(kept: list[Run], context: MeasureContext) -> dict[str, tuple[flo
     for name, items in (("h_dom", domains), ("h_mode", modes), ("h_transition", pairs), ("h_step", steps)):
         figures |= entropies(name, items, context.rarefaction)
     for short, plural, items in (("dom", "domains", domains), ("mode", "modes", modes)):
-        for level in (200, 500, 1_000, 2_000, 5_000, 10_000):
+        for level in LEVELS:
             if items and level <= len(items):
                 figures[f"h_{short}_rarefied_{level}"] = (rarefied(items, level), len(items))
         if items:
