@@ -18,6 +18,9 @@ from tdscaling_assets.settings import CacWeights
 from tdscaling_assets.speech import spoken_label
 from tdscaling_assets.text import identifier_words
 
+Fact = frozenset[str]
+"""Words that tell something together."""
+
 READ_VERBS = frozenset(
     identifier_words(
         "get list search find read fetch query lookup check show view describe count calculate compute estimate "
@@ -52,6 +55,10 @@ _RUN_NAMES = frozenset(  # they run what is no Python text of an argument
 )
 _FILE_NAMES = frozenset({"write_file", "create_file"})
 _FAILED = re.compile(r"^\W*((\w*error|\w*exception|failed|failure)\b|traceback \()", re.IGNORECASE)
+_MARKS = re.compile(r"(?:(?<!\d):|:(?!\d)|[\s=|,;()\[\]{}\"'`*<>$€£%])+")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
+_NUMBER = re.compile(r"^(\d+)(?:(\.\d*[1-9])0*|\.0+)?[a-z]{0,2}$")  # with a unit: 15GB
+_NAMING = re.compile(r"[\d@/._#]")
 _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}")
 
 
@@ -106,6 +113,38 @@ def action_complexity(messages: Sequence[Message], weights: CacWeights) -> float
     return round(total, 4)
 
 
+def unused_calls(messages: Sequence[Message], read_only: Mapping[str, bool | None]) -> int:
+    """How many tool calls gave an output that nothing used: padding.
+
+    A call is used when it failed, changed state, gave no value at all, or gave one that was neither in its arguments
+    nor said by the user before, and that a later message or call of the assistant has; or when it is the first that
+    reads back a value which a write named or brought forth. A call without an output is not counted.
+    """
+    uses = _last_uses(messages)
+    said: set[str] = set()
+    seen: set[Fact] = set()
+    written: set[Fact] = set()
+    calls: dict[str, ToolCall] = {}
+    unused = 0
+    for place, message in enumerate(messages):
+        if message.role == "user":
+            said |= _content_words(message.content or "")
+        elif message.role == "assistant":
+            calls |= {call.id: call for call in message.tool_calls}
+        elif message.role == "tool" and message.tool_call_id in calls:
+            call, content = calls.pop(message.tool_call_id), message.content or ""
+            given, shown = _facts(parse_object(call.arguments)), _facts(_printed(content))
+            if _changes_state(call, content, read_only):
+                written |= given | (shown - seen)
+            elif shown and not observation_failed(content):
+                news = shown if _runs_code(call.name) else {fact for fact in shown - given if not fact <= said}
+                told = any(place < min(uses.get(word, -1) for word in fact) for fact in news)
+                unused += not told and not any(map(_names_a_thing, written & (given | shown)))
+                written -= shown
+            seen |= shown
+    return unused
+
+
 def only_reads(tool: Tool) -> bool:
     """Whether a tool is read-only, by its annotation, else by the verb in its name."""
     return is_read_only(tool.name, {tool.name: tool.read_only})
@@ -156,7 +195,7 @@ def _label(message: Message, read_only: Mapping[str, bool | None], failed: set[s
         return "recover"
     if len(calls) > 1:
         return "parallel"
-    if _is_code(calls[0].name) or _local_name(calls[0].name) in _RUN_NAMES:
+    if _runs_code(calls[0].name):
         return "compute"
     if not is_read_only(calls[0].name, read_only):
         return "act"
@@ -181,6 +220,73 @@ def _call_complexity(call: ToolCall, observed: set[str], weights: CacWeights) ->
         total += weights.leaf * len(parts)
         total += weights.flow * any(part in observed for part in parts if _telling(part))
     return total
+
+
+def _last_uses(messages: Sequence[Message]) -> dict[str, int]:
+    """Word → place of the last message in which the assistant says it or passes it to a tool."""
+    uses: dict[str, int] = {}
+    for place, message in enumerate(messages):
+        if message.role == "assistant":
+            words = _content_words(message.content or "").union(*map(_passed_words, message.tool_calls))
+            uses.update(dict.fromkeys(words, place))
+    return uses
+
+
+def _passed_words(call: ToolCall) -> set[str]:
+    """Words of the arguments and of their names."""
+    arguments = parse_object(call.arguments)
+    if arguments is None:
+        return _content_words(call.arguments)
+    return set(identifier_words(" ".join(arguments))).union(*(_content_words(str(leaf)) for leaf in leaves(arguments)))
+
+
+def _changes_state(call: ToolCall, content: str, read_only: Mapping[str, bool | None]) -> bool:
+    """Whether a call succeeded and left something behind; code and queries do when they create a file."""
+    if observation_failed(content):
+        return False
+    if _runs_code(call.name):
+        return bool((parse_object(content) or {}).get("created"))
+    return not is_read_only(call.name, read_only)
+
+
+def _runs_code(tool: str) -> bool:
+    return _is_code(tool) or _local_name(tool) in _RUN_NAMES
+
+
+def _printed(content: str) -> JsonValue:
+    """An output as JSON; of a program's, what it printed."""
+    body = _parse(content)
+    printed = body.get("stdout") if isinstance(body, dict) else None
+    return _parse(printed) if isinstance(printed, str) else body
+
+
+def _facts(value: JsonValue, name: str = "") -> set[Fact]:
+    """The words of each line of the scalars in a JSON value, and alone each word that names a thing.
+
+    One word that names nothing (`open`, 15, true) tells nothing alone: the words of its field's name belong to it.
+    """
+    if isinstance(value, dict):
+        return set[Fact]().union(*(_facts(item, key) for key, item in value.items()))
+    if isinstance(value, list):
+        return set[Fact]().union(*(_facts(item, name) for item in value))
+    facts: set[Fact] = set()
+    for line in () if value is None else str(value).splitlines():
+        words = _content_words(line)
+        things = {fact for word in words if _names_a_thing(fact := frozenset({word}))}
+        named = identifier_words(name) if len(words) == 1 and not things else ()
+        facts |= things | ({frozenset(words.union(named))} if words else set())
+    return facts
+
+
+def _names_a_thing(fact: Fact) -> bool:
+    """Whether this is one word that names a thing: it is telling, has a digit or a mark, and is no date."""
+    return len(fact) == 1 and all(_telling(word) and _NAMING.search(word) and not _DATE.match(word) for word in fact)
+
+
+def _content_words(text: str) -> set[str]:
+    """Words in lower case without marks around them, numbers without thousands marks and closing zeros."""
+    words = (word.strip(".-/!?").casefold() for word in _MARKS.split(_THOUSANDS.sub("", text)))
+    return {_NUMBER.sub(r"\1\2", word) for word in words} - {""}
 
 
 def _source(arguments: JsonObject) -> str:
@@ -233,4 +339,4 @@ def _telling(value: str) -> bool:
 def _references(value: JsonValue) -> set[str]:
     """Scalars that name a thing: ids, paths, addresses, not words, dates or prices."""
     texts = map(str, leaves(value))
-    return {text for text in texts if _telling(text) and re.search(r"[\d@/._#]", text) and not _DATE.match(text)}
+    return {text for text in texts if _telling(text) and _NAMING.search(text) and not _DATE.match(text)}

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tdscaling_assets.measures import (
     action_complexity,
@@ -16,6 +18,7 @@ from tdscaling_assets.measures import (
     observation_failed,
     reasoning_labels,
     reasoning_mode,
+    unused_calls,
 )
 from tdscaling_assets.schema import LABELS, JsonObject, Message, ToolCall
 from tdscaling_assets.settings import CacWeights
@@ -294,6 +297,125 @@ def test_weights_scale_their_part() -> None:
     doubled = CacWeights(call=2, leaf=1, flow=2, ast=1)
     messages = [calls(call("find", q="abc")), tool({"id": "u-77"}), calls(call("get", 2, user="u-77"))]
     assert action_complexity(messages, doubled) == 2 * action_complexity(messages, WEIGHTS) == 8.0
+
+
+# ── padding ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+FOUND = (calls(call("find_user", name="Ann")), tool({"user_id": "u-77", "plan": "basic", "open_bills": 4}))
+
+
+def unused(*messages: Message) -> int:
+    return unused_calls(messages, {})
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        says("She is u-77."),
+        says("Her plan is **Basic**."),
+        says("She has 4 open bills."),
+        calls(call("send_bill", 2, user="u-77")),
+        calls(call("upgrade", 2, plan="basic")),
+        calls(call("run_python", 2, code="print(bill('u-77'))")),
+        calls(ToolCall(id="call_2", name="send_bill", arguments="{user: u-77")),
+    ],
+)
+def test_an_output_that_is_told_or_passed_on_is_used(reply: Message) -> None:
+    assert unused(*FOUND, reply) == 0
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        says("Good morning, Ann."),
+        says("The user has bills."),
+        says("Your basic need is clear."),
+        calls(call("send_bill", 2, user="u-78")),
+        Message(role="user", content="She is u-77, is she not?"),
+    ],
+)
+def test_an_output_of_which_nothing_is_told_is_unused(reply: Message) -> None:
+    assert unused(*FOUND, reply) == 1
+
+
+def test_what_was_said_before_the_output_uses_nothing() -> None:
+    assert unused(says("Is it u-77?"), *FOUND, says("Good morning.")) == 1
+
+
+def test_what_the_user_or_the_call_gave_is_no_news() -> None:
+    read = (calls(call("get_user", user_id="u-77")), tool({"user_id": "u-77", "name": "Ann Lee"}))
+    assert unused(user("I am Ann Lee."), *read, says("Hello Ann Lee, you are u-77.")) == 1
+    assert unused(user("Hello."), *read, says("Hello Ann Lee, you are u-77.")) == 0
+
+
+@pytest.mark.parametrize("told", ["$1,234.50 in all", "1234.5", "about 1,234.50kg."])
+def test_numbers_are_told_in_any_notation(told: str) -> None:
+    assert unused(calls(call("get_total")), tool({"total": 1234.5}), says(told)) == 0
+
+
+def test_writes_failures_empty_answers_and_calls_without_any_are_not_padding() -> None:
+    written = (calls(call("cancel_order", order_id="O-1")), tool({"refund_id": "R-99"}))
+    failed = (calls(call("get_order", 2)), tool({"error": "no order X-55"}, 2))
+    empty = (calls(call("find_orders", 3)), tool({"orders": []}, 3))
+    assert unused(*written, *failed, *empty, calls(call("get_order", 4)), says("Done.")) == 0
+
+
+def test_a_failed_write_that_nothing_reacts_to_is_used() -> None:
+    assert unused(calls(call("cancel_order", order_id="O-1")), tool("Error: O-1 is gone"), says("Sorry.")) == 0
+
+
+def test_reading_what_a_failed_write_named_is_no_reading_back() -> None:
+    write = (calls(call("cancel_order", order_id="O-10")), tool({"error": "too late"}))
+    read = (calls(call("get_order", 2, order_id="O-10")), tool({"order_id": "O-10", "total": 7}, 2))
+    assert unused(*write, *read, says("Sorry.")) == 1
+
+
+def test_the_first_read_of_what_was_written_is_used_the_second_is_not() -> None:
+    write = (calls(call("open_ticket", title="Lamp")), tool({"ticket_id": "T-911"}))
+    reads = [(calls(call("get_ticket", n, ticket_id="T-911")), tool({"ticket_id": "T-911"}, n)) for n in (2, 3)]
+    assert unused(*write, *reads[0], says("Done.")) == 0
+    assert unused(*write, *reads[0], *reads[1], says("Done.")) == 1
+
+
+def test_what_a_write_only_echoes_is_not_read_back() -> None:
+    seen = (calls(call("get_order", 1, order_id="O-10")), tool({"order_id": "O-10", "product_id": "P-700"}))
+    write = (calls(call("cancel_order", 2, order_id="O-10")), tool({"product_id": "P-700"}, 2))
+    read = (calls(call("get_product", 3, product_id="P-700")), tool({"product_id": "P-700", "colour": "red"}, 3))
+    assert unused(*seen, *write, *read, says("P-700 it is.")) == 1
+
+
+def test_what_a_program_prints_is_used_when_it_is_told() -> None:
+    ran = (calls(call("run_python", code="print(3 + 4)")), tool({"exit_code": 0, "stdout": "7\n", "created": []}))
+    assert unused(user("Add 3 and 7."), *ran, says("It is 7.")) == 0
+    assert unused(user("Add 3 and 4."), *ran, says("It is done.")) == 1
+
+
+def test_a_program_that_leaves_a_file_is_used() -> None:
+    ran = (calls(call("run_python", code="x")), tool({"exit_code": 0, "stdout": "6 rows\n", "created": ["data.db"]}))
+    assert unused(*ran, says("Done.")) == 0
+
+
+def test_tests_of_a_file_that_was_just_written_read_it_back() -> None:
+    write = (calls(call("code__write_file", path="test_add.py", content="x")), tool({"exit_code": 0, "stdout": ""}))
+    report = json.dumps({"passed": 1, "tests": [{"test": "test_add.py::test_1"}]})
+    run = (calls(call("code__run_tests", 2)), tool({"exit_code": 0, "stdout": report}, 2))
+    assert unused(*write, *run, says("Done.")) == 0
+
+
+@given(st.lists(st.booleans(), max_size=8), st.data())
+def test_a_planted_look_up_raises_the_count_by_one(steps: list[bool], data: st.DataObject) -> None:
+    """Sound: each look-up's id goes into the next call, the last into the answer; writes come in between."""
+    messages, held = [user("Begin with X-100.")], "X-100"
+    for number, writes in enumerate(steps):
+        name = "update_node" if writes else "get_node"
+        found: JsonObject = {"next_id": f"N-{number}00", "status": "open"}
+        messages += [calls(call(name, number, node=held)), tool(found, number)]
+        held = f"N-{number}00"
+    messages.append(says(f"It ends at {held}."))
+    place = data.draw(st.integers(0, len(steps))) * 2 + 1
+    planted = [calls(call("get_weather", 99, town="Ghent")), tool({"sky": "W-555", "wind": "slight"}, 99)]
+    assert unused(*messages) == 0
+    assert unused(*messages[:place], *planted, *messages[place:]) == 1
 
 
 # ── somebody else's data ─────────────────────────────────────────────────────────────────────────────────────

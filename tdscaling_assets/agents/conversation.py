@@ -14,7 +14,7 @@ from tdscaling_assets.clock import time_limit
 from tdscaling_assets.errors import ModelError, SandboxError, TdsError, ToolError
 from tdscaling_assets.llm.budget import Budget
 from tdscaling_assets.llm.protocol import ChatModel, ChatReply, ChatRequest
-from tdscaling_assets.measures import action_complexity, reasoning_labels, reasoning_mode
+from tdscaling_assets.measures import action_complexity, reasoning_labels, reasoning_mode, unused_calls
 from tdscaling_assets.prompts import prompt_versions, render, with_guidance
 from tdscaling_assets.remote.live import LiveServers
 from tdscaling_assets.sandbox.protocol import Sandbox
@@ -205,7 +205,8 @@ def open_conversation(blueprint: Blueprint, stage: Stage) -> Conversation:
 def _trajectory(conversation: Conversation, failure: Failure | None) -> Trajectory:
     blueprint, stage = conversation.blueprint, conversation.stage
     messages = tuple(conversation.messages)
-    labels = reasoning_labels(messages, {name: stage.tools[name].read_only for name in blueprint.tool_ids})
+    read_only = {name: stage.tools[name].read_only for name in blueprint.tool_ids}
+    labels = reasoning_labels(messages, read_only)
     return Trajectory(
         trajectory_id=f"tr_{digest(blueprint.blueprint_id)}",
         round=blueprint.round,
@@ -218,6 +219,7 @@ def _trajectory(conversation: Conversation, failure: Failure | None) -> Trajecto
         labels=tuple(labels),
         mode=reasoning_mode(labels),
         cac=action_complexity(messages, stage.settings.cac),
+        unused_calls=unused_calls(messages, read_only),
         outcome="failed" if failure else "completed",
         failure=failure,
         final_digest=conversation.world.digest() if blueprint.expected_digest else None,

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from tdscaling_assets.errors import ConfigError
-from tdscaling_assets.measures import action_complexity, reasoning_labels, reasoning_mode
+from tdscaling_assets.measures import action_complexity, reasoning_labels, reasoning_mode, unused_calls
 from tdscaling_assets.metrics.context import MeasureContext
 from tdscaling_assets.metrics.measure import measure
 from tdscaling_assets.schema import Message
@@ -21,6 +21,7 @@ _SCHEMA: dict[str, pl.DataType] = {
     "mode": pl.List(pl.String()),
     "labels": pl.List(pl.String()),
     "cac": pl.Float64(),
+    "unused_calls": pl.Int64(),
     "cluster_id": pl.String(),
     "calls": pl.List(pl.String()),
 }
@@ -68,6 +69,7 @@ def _measured(number: int, line: str, path: Path, settings: Settings) -> dict[st
         "mode": list(reasoning_mode(labels)),
         "labels": list(labels),
         "cac": action_complexity(messages, settings.cac),
+        "unused_calls": unused_calls(messages, {}),
         "cluster_id": "",
         "calls": [call.name for message in messages for call in message.tool_calls],
     }

@@ -7,11 +7,12 @@ from tdscaling_assets.defs.system import System
 from tdscaling_assets.defs.tables import picture, store, table_asset
 from tdscaling_assets.llm.teacher import is_simulated
 from tdscaling_assets.metrics.context import MeasureContext
+from tdscaling_assets.metrics.groups import group_rows
 from tdscaling_assets.metrics.measure import measure, metric_values
 from tdscaling_assets.report.data import ReportData
 from tdscaling_assets.report.page import draw_pictures, write_report
 from tdscaling_assets.report.toolgraph import ToolName
-from tdscaling_assets.schema import MetricRow, Trajectory, Verdict
+from tdscaling_assets.schema import GroupRow, MetricRow, Trajectory, Verdict
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import count_canonical_tools, plan_of
@@ -19,6 +20,7 @@ from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.summaries import (
     batches_until,
     counts_per_batch,
+    final_states,
     kept_measures,
     outcomes,
     rejections,
@@ -34,8 +36,11 @@ def diversity_report(context: dg.AssetExecutionContext, system: System) -> dg.Ma
     """Entropies, complexity, coverage and cost with intervals; also written as `report/index.html` in the home."""
     settings, batch = system.settings(), context.partition_key
     with Lake.open(settings) as lake:
-        alone, together = measure_batch(lake, batch, settings)
-        frames = {"diversity_report": to_frame("diversity_report", [*alone, *together])}
+        (alone, of_batch), (together, of_all) = measure_batch(lake, batch, settings)
+        frames = {
+            "diversity_report": to_frame("diversity_report", [*alone, *together]),
+            "diversity_groups": to_frame("diversity_groups", [*of_batch, *of_all]),
+        }
         flat = {
             **{f"batch/{name}": value for name, value in metric_values(alone).items()},
             **{f"cumulative/{name}": value for name, value in metric_values(together).items()},
@@ -49,16 +54,22 @@ def diversity_report(context: dg.AssetExecutionContext, system: System) -> dg.Ma
         )
 
 
-def measure_batch(lake: Lake, batch: str, settings: Settings) -> tuple[list[MetricRow], list[MetricRow]]:
-    """Metric rows of the batch alone, and of all batches up to and with it."""
+Measured = tuple[list[MetricRow], list[GroupRow]]
+"""The figures of a set, and those of its domains and operators."""
+
+
+def measure_batch(lake: Lake, batch: str, settings: Settings) -> tuple[Measured, Measured]:
+    """What is measured on the batch alone, and on all batches up to and with it."""
     kept, runs = kept_measures(lake), outcomes(lake)
     edges = lake.read("tool_graph", columns=["producer_id", "consumer_id"])
     plan = plan_of(lake, batch)
     copies = rejections(lake).filter(pl.col("rule") == "near_duplicate")
+    ends = final_states(lake)
     until = batches_until(lake, batch)
 
-    def rows(scope: str, batches: list[str]) -> list[MetricRow]:
-        chosen = runs.filter(pl.col("batch").is_in(batches))
+    def figures(scope: str, batches: list[str]) -> Measured:
+        inside = pl.col("batch").is_in(batches)
+        chosen = runs.filter(inside)
         context = MeasureContext.model_validate(
             {
                 "batch": batch,
@@ -71,14 +82,16 @@ def measure_batch(lake: Lake, batch: str, settings: Settings) -> tuple[list[Metr
                 "clusters": lake.read("business_clusters", columns=["cluster_id"]).height,
                 "generated": chosen.height,
                 "kept": chosen["kept"].sum(),
-                "near_duplicates": copies.filter(pl.col("batch").is_in(batches))["n"].sum(),
+                "near_duplicates": copies.filter(inside)["n"].sum(),
                 "tokens": chosen["tokens"].sum(),
                 "usd": None if chosen["usd"].null_count() else chosen["usd"].sum(),
+                "checkable": ends.filter(inside)["checkable"].sum(),
+                "agreeing": ends.filter(inside)["agreeing"].sum(),
             }
         )
-        return measure(kept.filter(pl.col("batch").is_in(batches)), context, edges)
+        return measure(kept.filter(inside), context, edges), group_rows(chosen, context)
 
-    return rows("batch", [batch]), rows("cumulative", until)
+    return figures("batch", [batch]), figures("cumulative", until)
 
 
 def read_report(lake: Lake, settings: Settings) -> ReportData:

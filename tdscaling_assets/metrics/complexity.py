@@ -1,4 +1,7 @@
-"""A frame of trajectories in, rows on their Cumulative Action Complexity out: reads the column `cac`."""
+"""A frame of trajectories in, rows on their Cumulative Action Complexity and on padding out.
+
+Reads the columns `cac`, `calls` (list, one entry per call) and `unused_calls`.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,7 +10,11 @@ import polars as pl
 from tdscaling_assets.metrics.context import MeasureContext
 from tdscaling_assets.schema import MetricRow
 
+Floats = npt.NDArray[np.float64]
+
 _RESAMPLE_CELLS = 4_000_000
+_REPETITIVE = 4
+"""Mean occurrences of a value from which drawing counts is faster than drawing values."""
 
 
 def complexity_rows(frame: pl.DataFrame, context: MeasureContext) -> list[MetricRow]:
@@ -23,14 +30,29 @@ def complexity_rows(frame: pl.DataFrame, context: MeasureContext) -> list[Metric
     return rows
 
 
-def mean_interval(values: npt.NDArray[np.float64], context: MeasureContext) -> tuple[float, float]:
+def padding_rows(frame: pl.DataFrame, context: MeasureContext) -> list[MetricRow]:
+    """unused_call_share: calls whose output nothing used, of all calls; no row when any trajectory's is unknown."""
+    if "unused_calls" not in frame.columns or frame["unused_calls"].null_count():
+        return []
+    unused, made = frame.select(pl.sum("unused_calls"), pl.col("calls").list.len().sum()).row(0)
+    return context.share("unused_call_share", unused, made)
+
+
+def mean_interval(values: Floats, context: MeasureContext) -> tuple[float, float]:
     """95 % bootstrap interval of the mean of sorted `values`, resampling with replacement."""
     generator = np.random.default_rng(context.seed)
-    block = max(1, _RESAMPLE_CELLS // values.size)
+    distinct, counts = np.unique(values, return_counts=True)
+    repetitive = values.size > _REPETITIVE * distinct.size
+    block = max(1, _RESAMPLE_CELLS // (distinct.size if repetitive else values.size))
     means = []
     for start in range(0, context.resamples, block):
-        size = (min(block, context.resamples - start), values.size)
-        means.append(values[generator.integers(0, values.size, size=size)].mean(axis=1))
+        rows = min(block, context.resamples - start)
+        if repetitive:  # how often each distinct value is drawn has the same distribution, in fewer draws
+            drawn = generator.multinomial(values.size, counts / values.size, size=rows)
+            means.append(drawn @ distinct / values.size)
+        else:
+            chosen = generator.integers(0, values.size, size=(rows, values.size), dtype=np.int32)
+            means.append(values[chosen].mean(axis=1))
     low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
     mean = float(values.mean())
     return min(mean, float(low)), max(mean, float(high))

@@ -10,7 +10,8 @@ from tdscaling_assets.schema import MetricRow, Record
 class MeasureContext(Record):
     """`tools` and `clusters` are the catalog's totals; `generated`, `kept`, `near_duplicates` the funnel's counts.
 
-    `tokens` and `usd` are those of all generated trajectories; `usd` is null when any price is unknown.
+    `tokens` and `usd` are those of all generated trajectories; `usd` is null when any price is unknown. `checkable` are
+    the completed ones whose final state is known beforehand, `agreeing` those of them that ended in it.
     """
 
     batch: str
@@ -26,6 +27,8 @@ class MeasureContext(Record):
     near_duplicates: int = 0
     tokens: int = 0
     usd: float | None = None
+    checkable: int = 0
+    agreeing: int = 0
 
     def row(self, metric: str, value: float, n: int, interval: tuple[float, float] | None = None) -> MetricRow:
         """One figure of this batch and scope, measured on `n` items."""

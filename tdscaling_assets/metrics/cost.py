@@ -5,7 +5,7 @@ from tdscaling_assets.schema import MetricRow
 
 
 def cost_rows(context: MeasureContext, bits: float | None) -> list[MetricRow]:
-    """acceptance_rate, near_duplicate_rate, tokens_per_kept, usd_per_kept, tokens_per_bit.
+    """acceptance_rate, near_duplicate_rate, final_state_agreement, tokens_per_kept, usd_per_kept, tokens_per_bit.
 
     `bits` is the information of the kept set: kept trajectories × mode entropy. Costs are of everything generated,
     rejected or not. `usd_per_kept` is absent where the price is unknown.
@@ -13,6 +13,7 @@ def cost_rows(context: MeasureContext, bits: float | None) -> list[MetricRow]:
     rows = [
         *context.share("acceptance_rate", context.kept, context.generated),
         *context.share("near_duplicate_rate", context.near_duplicates, context.generated),
+        *context.share("final_state_agreement", context.agreeing, context.checkable),
         *context.share("tokens_per_kept", context.tokens, context.kept),
     ]
     if context.usd is not None:

@@ -12,21 +12,29 @@ from tdscaling_assets.metrics.entropy import (
     evenness,
     miller_madow,
     plugin_entropy,
+    rarefaction_curve,
     rarefied_entropy,
 )
 from tdscaling_assets.schema import MetricRow
 
 JOIN = ">"
+LEVELS = (200, 500, 1_000, 2_000, 5_000, 10_000)
+"""Sizes at which the entropies over domains and modes are also compared, by sets that are as large."""
 
 
 def diversity_rows(frame: pl.DataFrame, context: MeasureContext) -> list[MetricRow]:
-    """h_dom, h_mode, h_transition, h_step (each also `_mm` and `_rarefied`), effective numbers and evenness."""
+    """h_dom, h_mode, h_transition, h_step (each also `_mm` and `_rarefied`), effective numbers and evenness.
+
+    h_dom and h_mode also as `_rarefied_200` and so on, at each of LEVELS that the set reaches.
+    """
     domains, modes = domain_counts(frame), mode_counts(frame)
     return [
-        *_entropy_rows("h_dom", domains, context),
-        *_entropy_rows("h_mode", modes, context),
-        *_entropy_rows("h_transition", transition_counts(frame), context),
-        *_entropy_rows("h_step", step_counts(frame), context),
+        *entropy_rows("h_dom", domains, context),
+        *_level_rows("h_dom", domains, context),
+        *entropy_rows("h_mode", modes, context),
+        *_level_rows("h_mode", modes, context),
+        *entropy_rows("h_transition", transition_counts(frame), context),
+        *entropy_rows("h_step", step_counts(frame), context),
         *_spread_rows("domains", "dom", domains, context),
         *_spread_rows("modes", "mode", modes, context),
     ]
@@ -45,14 +53,10 @@ def mode_counts(frame: pl.DataFrame) -> list[int]:
 def transition_counts(frame: pl.DataFrame) -> list[int]:
     """Occurrences per pair of labels that follow each other within one trajectory, ascending."""
     labels = pl.col("labels").cast(pl.List(pl.String))
-    steps = frame.select(label=labels, owner=pl.int_range(pl.len())).filter(pl.col("label").list.len() > 0)
-    following = pl.col("label").shift(-1).over("owner", order_by="position")
-    pairs = (
-        steps.explode("label")
-        .with_columns(position=pl.int_range(pl.len()))
-        .select(pair=pl.concat_str("label", following, separator=JOIN))
-    )
-    return _counts(pairs["pair"].drop_nulls())
+    steps = frame.select(label=labels, owner=pl.int_range(pl.len())).explode("label").drop_nulls()
+    within = pl.col("owner") == pl.col("owner").shift(-1)
+    pairs = steps.select("label", following=pl.when(within).then(pl.col("label").shift(-1))).drop_nulls()
+    return _ascending(pairs.group_by("label", "following").len("n"))
 
 
 def step_counts(frame: pl.DataFrame) -> list[int]:
@@ -60,12 +64,8 @@ def step_counts(frame: pl.DataFrame) -> list[int]:
     return _counts(frame["labels"].cast(pl.List(pl.String)).explode().drop_nulls())
 
 
-def _counts(values: pl.Series) -> list[int]:
-    counted: list[int] = values.value_counts(name="n")["n"].sort().to_list()
-    return counted
-
-
-def _entropy_rows(metric: str, counts: list[int], context: MeasureContext) -> list[MetricRow]:
+def entropy_rows(metric: str, counts: list[int], context: MeasureContext) -> list[MetricRow]:
+    """The entropy with its interval, then `_mm` and `_rarefied`; no row of an empty set."""
     n = sum(counts)
     if n == 0:
         return []
@@ -75,6 +75,23 @@ def _entropy_rows(metric: str, counts: list[int], context: MeasureContext) -> li
         context.row(f"{metric}_mm", miller_madow(counts), n),
         context.row(f"{metric}_rarefied", rarefied_entropy(counts, context.rarefaction), n),
     ]
+
+
+def _counts(values: pl.Series) -> list[int]:
+    return _ascending(values.value_counts(name="n"))
+
+
+def _ascending(counted: pl.DataFrame) -> list[int]:
+    counts: list[int] = counted["n"].sort().to_list()
+    return counts
+
+
+def _level_rows(metric: str, counts: list[int], context: MeasureContext) -> list[MetricRow]:
+    """The entropy rarefied to each of LEVELS that the set reaches."""
+    n = sum(counts)
+    reached = [level for level in LEVELS if level <= n]
+    values = rarefaction_curve(counts, reached)
+    return [context.row(f"{metric}_rarefied_{level}", value, n) for level, value in zip(reached, values, strict=True)]
 
 
 def _spread_rows(plural: str, short: str, counts: list[int], context: MeasureContext) -> list[MetricRow]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 Counts = Sequence[int] | npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
 
 _RESAMPLE_CELLS = 4_000_000
 
@@ -44,9 +45,15 @@ def rarefied_entropy(counts: Counts, n: int) -> float:
     if n >= total:
         return plugin_entropy(present)
     sizes, repeats = np.unique(present, return_counts=True)
-    drawn = np.arange(1, n + 1, dtype=np.int64)
-    means = _hypergeometric(total, sizes, n, drawn) @ _bits(drawn / n)
+    starts, drawn = _likely_draws(total, sizes, n)
+    chances = _hypergeometric(total, sizes, n, starts, drawn)
+    means = np.add.reduceat(chances * _bits(drawn / n), starts)
     return float(repeats @ means)
+
+
+def rarefaction_curve(counts: Counts, sizes: Sequence[int]) -> list[float]:
+    """The rarefied entropy at each subset size, in bits: how the entropy grows with the set."""
+    return [rarefied_entropy(counts, n) for n in sizes]
 
 
 def bootstrap_interval(counts: Counts, resamples: int, seed: int) -> tuple[float, float]:
@@ -91,25 +98,36 @@ def _bits(shares: Floats) -> Floats:
     return np.asarray(-safe * np.log2(safe), dtype=np.float64)
 
 
-def _log_factorials(largest: int) -> Floats:
-    """log i! for i = 0..largest: log-gamma at the whole numbers."""
-    logs = np.log(np.arange(1, largest + 1, dtype=np.float64))
-    return np.concatenate([[0.0], np.cumsum(logs)])
+def _likely_draws(total: int, sizes: Whole, n: int) -> tuple[Whole, Whole]:
+    """Per category size, one after the other, how many of it may be among n drawn of total: places where each size
+    begins, and the numbers.
+
+    Left out is what lies 12 standard deviations and 60 from the mean: by Bernstein's inequality, less than 1e-28.
+    """
+    mean = n * sizes / total
+    reach = 12 * np.sqrt(mean) + 60
+    low = np.maximum(np.maximum(0, n - (total - sizes)), np.floor(mean - reach)).astype(np.int64)
+    high = np.minimum(np.minimum(sizes, n), np.ceil(mean + reach)).astype(np.int64)
+    widths = high - low + 1
+    starts = np.cumsum(widths) - widths
+    return starts, np.arange(widths.sum()) - np.repeat(starts - low, widths)
 
 
-def _hypergeometric(total: int, sizes: npt.NDArray[np.int64], n: int, drawn: npt.NDArray[np.int64]) -> Floats:
-    """P(k of a category of size c are among n drawn of total), shape (sizes, drawn)."""
-    logs = _log_factorials(total)
-    c, k = sizes[:, None], drawn[None, :]
-    possible = (k <= c) & (n - k <= total - c)
-    k = np.where(possible, k, np.maximum(0, n - (total - c)))
+def _hypergeometric(total: int, sizes: Whole, n: int, starts: Whole, drawn: Whole) -> Floats:
+    """P(drawn of a category of that size are among n drawn of total), for each of the likely draws.
 
-    def choose(top: npt.NDArray[np.int64], bottom: npt.NDArray[np.int64]) -> Floats:
-        return np.asarray(logs[top] - logs[bottom] - logs[top - bottom], dtype=np.float64)
-
-    whole = logs[total] - logs[n] - logs[total - n]
-    chance = np.exp(choose(c, k) + choose(total - c, n - k) - whole)
-    return np.where(possible, chance, 0.0)
+    From the ratios of neighbouring chances, scaled so that those of one size sum to 1: no large factorials cancel.
+    """
+    widths = np.diff(starts, append=drawn.size)
+    c = np.repeat(sizes, widths)
+    k = drawn - 1
+    with np.errstate(divide="ignore", invalid="ignore"):  # at each start, replaced in the next line
+        steps = np.log((c - k) * (n - k) / ((k + 1) * (total - c - n + k + 1.0)))
+    steps[starts] = 0.0
+    steps[starts[1:]] = -np.add.reduceat(steps, starts)[:-1]  # each size begins at 0 again
+    logs = np.cumsum(steps)
+    chances = np.exp(logs - np.repeat(np.maximum.reduceat(logs, starts), widths))
+    return np.asarray(chances / np.repeat(np.add.reduceat(chances, starts), widths), dtype=np.float64)
 
 
 def _resampled_entropies(generator: np.random.Generator, shares: Floats, total: int, resamples: int) -> Floats:

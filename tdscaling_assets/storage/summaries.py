@@ -15,7 +15,7 @@ _OUTCOMES = """
     FROM raw_trajectories raw LEFT JOIN filtered_trajectories kept USING (batch, trajectory_id)
 """
 _KEPT = """
-    SELECT trajectory_id, batch, domain, mode, labels, cac, cluster_id,
+    SELECT trajectory_id, batch, domain, mode, labels, cac, cluster_id, unused_calls,
            flatten([[call.name for call in message.tool_calls] for message in messages]) AS calls
     FROM filtered_trajectories
 """
@@ -26,6 +26,12 @@ _RUNS = f"""
     FROM raw_trajectories raw JOIN blueprints plan USING (batch, blueprint_id)
     LEFT JOIN filtered_trajectories kept USING (batch, trajectory_id)
     ORDER BY {_BY_BATCH}, trajectory_id
+"""
+_FINAL_STATES = f"""
+    SELECT batch, count(*) AS checkable, count(*) FILTER (raw.final_digest = plan.expected_digest) AS agreeing
+    FROM raw_trajectories raw JOIN blueprints plan USING (batch, blueprint_id)
+    WHERE raw.outcome = 'completed' AND plan.expected_digest IS NOT NULL
+    GROUP BY batch ORDER BY {_BY_BATCH}
 """
 _COUNTS = f"""
     WITH counted AS (
@@ -65,6 +71,12 @@ def planned_runs(lake: Lake) -> pl.DataFrame:
     """One row per raw trajectory beside its blueprint: mode and planned mode (text), whether it was kept, its model
     calls, and whether it ended in the expected state, null where it did not end or none is known."""
     return lake.query(_RUNS)
+
+
+def final_states(lake: Lake) -> pl.DataFrame:
+    """batch, checkable, agreeing: completed conversations whose final state the blueprint foretells, and those of them
+    that ended in it; batches without any are absent."""
+    return lake.query(_FINAL_STATES)
 
 
 def counts_per_batch(lake: Lake) -> pl.DataFrame:

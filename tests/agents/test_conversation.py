@@ -9,6 +9,7 @@ import pytest
 
 from tdscaling_assets.agents.conversation import Stage, open_conversation
 from tdscaling_assets.llm.teacher import ScriptedTeacher
+from tdscaling_assets.measures import unused_calls
 from tdscaling_assets.prompts import LEAK_MARKERS
 from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.funnel import FunnelResult, run_funnel
@@ -56,6 +57,14 @@ def test_every_conversation_is_as_complex_as_it_was_planned(
     trajectories: list[Trajectory], blueprints: list[Blueprint]
 ) -> None:
     assert [item.cac for item in trajectories] == [item.target_cac for item in blueprints]
+
+
+def test_every_conversation_knows_how_many_of_its_calls_nothing_used(
+    trajectories: list[Trajectory], stage: Stage
+) -> None:
+    for item in trajectories:
+        read_only = {name: stage.tools[name].read_only for name in item.tools}
+        assert item.unused_calls == unused_calls(item.messages, read_only)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

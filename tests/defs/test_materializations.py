@@ -73,6 +73,18 @@ def test_a_preview_shows_the_first_rows(asset: str, instance: dg.DagsterInstance
 
 
 @pytest.mark.parametrize("batch", BATCHES)
+def test_figures_of_groups_are_stored_with_those_of_their_set(batch: str, lake: Lake) -> None:
+    groups, report = (lake.read(table, batch=batch) for table in ("diversity_groups", "diversity_report"))
+    assert set(groups.select("scope", "dimension").iter_rows()) == {
+        (scope, dimension) for scope in ("batch", "cumulative") for dimension in ("domain", "operator")
+    }
+    for scope in ("batch", "cumulative"):
+        shares = groups.filter(scope=scope, dimension="domain", metric="share")["value"].sum()
+        rates = set(report.filter(scope=scope)["metric"]) & {"unused_call_share", "final_state_agreement"}
+        assert (round(shares, 9), len(rates)) == (1.0, 2)
+
+
+@pytest.mark.parametrize("batch", BATCHES)
 def test_every_metric_of_a_batch_is_a_number_the_ui_can_plot(
     batch: str, instance: dg.DagsterInstance, lake: Lake
 ) -> None:

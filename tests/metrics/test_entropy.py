@@ -1,6 +1,7 @@
 """Entropies against a plain reference, known values and brute force."""
 
 import math
+from collections import Counter
 from itertools import combinations
 
 import pytest
@@ -13,6 +14,7 @@ from tdscaling_assets.metrics.entropy import (
     evenness,
     miller_madow,
     plugin_entropy,
+    rarefaction_curve,
     rarefied_entropy,
 )
 
@@ -75,6 +77,26 @@ def test_rarefying_a_large_set_stays_exact() -> None:
     """Drawing 2 of N: the entropy is 1 bit when they differ, else 0."""
     counts = [60_000, 40_000]
     assert rarefied_entropy(counts, 2) == pytest.approx(2 * 0.6 * 0.4 * 100_000 / 99_999, abs=1e-9)
+
+
+@pytest.mark.parametrize("counts", [[600_000, 390_000, 10_000], [999_990, 4, 3, 2, 1], [500_000, *[250] * 2_000]])
+def test_rarefying_a_million_is_exact_to_the_last_digits(counts: list[int]) -> None:
+    """Against exact fractions: no category's chances are cut short or blurred by large factorials."""
+    total, n = sum(counts), 300
+    draws = math.comb(total, n)
+    expected = 0.0
+    for count, repeats in Counter(counts).items():
+        chances = [math.comb(count, k) * math.comb(total - count, n - k) * 10**20 // draws for k in range(1, n + 1)]
+        expected += repeats * math.fsum(-p / 1e20 * k / n * math.log2(k / n) for k, p in enumerate(chances, 1))
+    assert rarefied_entropy(counts, n) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_curve_is_the_rarefied_entropy_at_each_size_and_rises() -> None:
+    sizes = [1, 2, 5, 20, 100, 1_000]
+    curve = rarefaction_curve([50, 30, 10, 5, 5], sizes)
+    assert curve == [rarefied_entropy([50, 30, 10, 5, 5], n) for n in sizes]
+    assert curve == sorted(curve)
+    assert (curve[0], curve[-1]) == (0.0, plugin_entropy([50, 30, 10, 5, 5]))
 
 
 @settings(max_examples=50)

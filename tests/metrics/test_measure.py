@@ -117,6 +117,19 @@ def test_rates_and_costs() -> None:
     assert found["tokens_per_bit"] == pytest.approx(1000 / (4 * 1.5))
 
 
+def test_final_states_agree_where_they_can_be_checked() -> None:
+    checked = CONTEXT.model_copy(update={"checkable": 8, "agreeing": 6})
+    assert figures(context=checked)["final_state_agreement"] == 0.75
+    assert "final_state_agreement" not in figures()
+
+
+def test_levels_are_measured_where_the_set_is_as_large() -> None:
+    found = figures(pl.concat([FRAME] * 125))
+    for name in ("h_dom", "h_mode"):
+        assert found[f"{name}_rarefied"] < found[f"{name}_rarefied_200"] < found[f"{name}_rarefied_500"] == found[name]
+        assert f"{name}_rarefied_1000" not in found
+
+
 def test_an_unknown_price_has_no_row() -> None:
     assert "usd_per_kept" not in figures(context=CONTEXT.model_copy(update={"usd": None}))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tdscaling_assets.schema import Lineage, Message, Record, RoundPlan, ToolCall, Trajectory, Usage, Verdict
+from tdscaling_assets.schema import Blueprint, Lineage, Message, Record, RoundPlan, ToolCall, Trajectory, Usage, Verdict
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage import summaries
 from tdscaling_assets.storage.lake import Lake
@@ -67,6 +67,7 @@ def talk(name: str, batch: str) -> Trajectory:
         labels=("parallel", "act", "answer"),
         mode=("parallel", "act", "answer"),
         cac=4.5,
+        unused_calls=1,
         outcome="completed",
         usage=Usage(prompt_tokens=10, completion_tokens=5, usd=None, model=f"model-{batch}", calls=3),
         lineage=Lineage(operators=("verify", "guard")),
@@ -103,6 +104,25 @@ def test_kept_measures_list_the_calls_of_a_conversation_in_order(filled: Lake) -
     assert rows["trajectory_id"].to_list() == ["a", "c"]
     assert rows["calls"].to_list() == [["shop_find", "shop_get", "shop_cancel"]] * 2
     assert rows["mode"].to_list()[0] == ["parallel", "act", "answer"]
+    assert rows["unused_calls"].to_list() == [1, 1]
+
+
+def test_final_states_compare_completed_runs_with_what_their_blueprints_foretell(
+    lake: Lake, samples: dict[str, list[Record]]
+) -> None:
+    """a agrees, b does not, c did not complete, of d nothing is foretold, e ended in a state that nobody noted."""
+    plan = next(record for record in samples["blueprints"] if isinstance(record, Blueprint))
+    ends = {"a": "0a", "b": "0b", "c": "0a", "d": None, "e": None}
+    foretold = {"a": "0a", "b": "0a", "c": "0a", "d": None, "e": "0a"}
+    raw = [talk(name, EARLY).model_copy(update={"final_digest": end}) for name, end in ends.items()]
+    raw[2] = raw[2].model_copy(update={"outcome": "failed"})
+    plans = [
+        plan.model_copy(update={"blueprint_id": f"of-{name}", "batch": EARLY, "expected_digest": end})
+        for name, end in foretold.items()
+    ]
+    frames = {"raw_trajectories": to_frame("raw_trajectories", raw), "blueprints": to_frame("blueprints", plans)}
+    lake.write(frames, batch=EARLY, message="test")
+    assert summaries.final_states(lake).rows(named=True) == [{"batch": EARLY, "checkable": 3, "agreeing": 1}]
 
 
 def test_counts_per_batch_are_in_batch_order(filled: Lake) -> None:
