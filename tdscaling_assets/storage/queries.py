@@ -1,7 +1,7 @@
 """The named reads that stages need; every batch order is numeric, so `r01-b100` follows `r01-b99`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
@@ -11,6 +11,10 @@ from tdscaling_assets.storage.rows import from_frame
 from tdscaling_assets.storage.tables import find_table
 
 _COUNTED = ("blueprints", "rejected_blueprints", "pending_blueprints", "raw_trajectories", "filtered_trajectories")
+_SAMPLE = """
+    SELECT DISTINCT batch, blueprint_id FROM blueprints SEMI JOIN filtered_trajectories USING (batch, blueprint_id)
+    WHERE batch IN (SELECT unnest($1)) ORDER BY md5(concat_ws(':', batch, blueprint_id, $2)) LIMIT $3
+"""
 
 
 def canonical_tools(lake: Lake) -> list[Tool]:
@@ -84,14 +88,9 @@ def batch_counts(lake: Lake, batch: str) -> dict[str, int]:
     return dict(sorted(rows.iter_rows()))
 
 
-def kept_before(lake: Lake, batch: str) -> list[Trajectory]:
-    """Filtered trajectories of all earlier batches, ordered by batch and id."""
-    return lake.records("filtered_trajectories", Trajectory, batches=batches_before(lake, batch))
-
-
-def kept_until(lake: Lake, batch: str) -> list[Trajectory]:
-    """Filtered trajectories of this batch and all earlier ones, ordered by batch and id."""
-    return lake.records("filtered_trajectories", Trajectory, batches=[*batches_before(lake, batch), batch])
+def kept_before(lake: Lake, batch: str) -> Iterator[Trajectory]:
+    """Filtered trajectories of all earlier batches, ordered by batch and id; few are in memory at a time."""
+    return lake.stream_records("filtered_trajectories", Trajectory, batches_before(lake, batch))
 
 
 def batches_before(lake: Lake, batch: str, table: str = "filtered_trajectories") -> list[str]:
@@ -117,3 +116,15 @@ def kept_blueprints(lake: Lake, before: str) -> list[Blueprint]:
     earlier = batches_before(lake, before)
     kept = set(lake.read("filtered_trajectories", batches=earlier, columns=["blueprint_id"])["blueprint_id"])
     return [one for one in lake.records("blueprints", Blueprint, batches=earlier) if one.blueprint_id in kept]
+
+
+def sample_kept_blueprints(lake: Lake, before: str, limit: int, seed: int) -> list[Blueprint]:
+    """At most `limit` of those, drawn by a hash of batch, id and seed; the rest is not read."""
+    chosen = lake.query(_SAMPLE, [batches_before(lake, before), seed, limit])
+    columns = ", ".join(f'"{name}"' for name in find_table("blueprints").columns)
+    frame = lake.query(
+        f"SELECT {columns} FROM blueprints JOIN (SELECT unnest(?) AS batch, unnest(?) AS blueprint_id) "
+        "USING (batch, blueprint_id)",
+        [chosen["batch"].to_list(), chosen["blueprint_id"].to_list()],
+    )
+    return sorted(from_frame(Blueprint, frame), key=lambda one: (batch_order(one.batch), one.blueprint_id))

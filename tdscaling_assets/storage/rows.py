@@ -6,6 +6,7 @@ Text that UTF-8 cannot hold (a lone surrogate) is stored as U+FFFD; everything e
 import functools
 import json
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any, TypeVar
 
 import duckdb
@@ -19,6 +20,8 @@ from tdscaling_assets.storage.tables import Table, find_table, table_of
 
 RecordT = TypeVar("RecordT", bound=Record)
 
+CHUNK_ROWS = 500
+"""Rows that are Python objects at a time where many are read or written: a few MB of conversations."""
 _SCALARS: dict[str, type[pl.DataType]] = {
     "varchar": pl.String,
     "bigint": pl.Int64,
@@ -33,15 +36,18 @@ def frame_schema(table: str) -> dict[str, pl.DataType]:
 
 
 def to_frame(table: str, records: Iterable[Record], **extra_columns: object) -> pl.DataFrame:
-    """The records as a frame of exactly the table's columns and types, also when there are none.
+    """The records as a frame of exactly the table's columns and types, also when there are none. Of what an iterator
+    makes, few records are in memory at a time.
 
     `extra_columns` hold one value for all rows, for columns that are not in the record (`batch` of a verdict).
     StorageError when a column has neither, or a value does not fit its column.
     """
-    declared = find_table(table)
-    rows = [{**record.model_dump(), **extra_columns} for record in records]
-    columns = {name: _column(declared, name, kind, rows) for name, kind in _types(declared).items()}
-    return pl.DataFrame(columns)
+    declared, remaining = find_table(table), iter(records)
+    pieces = [pl.DataFrame(schema=frame_schema(table))]
+    while chunk := list(islice(remaining, CHUNK_ROWS)):
+        rows = [{**record.model_dump(), **extra_columns} for record in chunk]
+        pieces.append(pl.DataFrame([_column(declared, name, kind, rows) for name, kind in _types(declared).items()]))
+    return pl.concat(pieces)
 
 
 def from_frame(model: type[RecordT], frame: pl.DataFrame) -> list[RecordT]:

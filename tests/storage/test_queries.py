@@ -75,14 +75,21 @@ def test_batch_counts_of_an_unknown_batch_are_zero(filled: Lake) -> None:
     assert set(queries.batch_counts(filled, "r09-b09").values()) == {0}
 
 
-def test_kept_before_leaves_out_the_batch_itself_and_later_ones(filled: Lake) -> None:
-    assert [kept.batch for kept in queries.kept_before(filled, "r02-b01")] == ["r01-b99", "r01-b100"]
-    assert queries.kept_before(filled, "r01-b99") == []
-
-
-def test_kept_until_includes_the_batch_itself(filled: Lake, trajectory: Trajectory) -> None:
-    kept = queries.kept_until(filled, "r01-b100")
+def test_kept_before_leaves_out_the_batch_itself_and_later_ones(filled: Lake, trajectory: Trajectory) -> None:
+    kept = list(queries.kept_before(filled, "r02-b01"))
     assert kept == [trajectory.model_copy(update={"batch": batch}) for batch in ("r01-b99", "r01-b100")]
+    assert not list(queries.kept_before(filled, "r01-b99"))
+
+
+def test_a_sample_of_kept_blueprints_is_some_of_them_and_depends_on_the_seed(filled: Lake) -> None:
+    every = queries.kept_blueprints(filled, "r02-b01")
+    assert len(every) == 2
+    assert queries.sample_kept_blueprints(filled, "r02-b01", 9, seed=1) == every
+    drawn = [queries.sample_kept_blueprints(filled, "r02-b01", 1, seed=seed) for seed in range(12)]
+    assert {len(one) for one in drawn} == {1}
+    assert {one[0].batch for one in drawn} == {"r01-b99", "r01-b100"}
+    assert drawn == [queries.sample_kept_blueprints(filled, "r02-b01", 1, seed=seed) for seed in range(12)]
+    assert queries.sample_kept_blueprints(filled, "r01-b99", 9, seed=1) == []
 
 
 def test_clusters_used_counts_blueprints_of_earlier_batches(filled: Lake) -> None:
