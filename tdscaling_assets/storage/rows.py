@@ -5,7 +5,7 @@ Text that UTF-8 cannot hold (a lone surrogate) is stored as U+FFFD; everything e
 
 import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from tdscaling_assets.errors import StorageError
 from tdscaling_assets.schema import Record
 from tdscaling_assets.storage.tables import Table, find_table, table_of
 
+ItemT = TypeVar("ItemT")
 RecordT = TypeVar("RecordT", bound=Record)
 
 CHUNK_ROWS = 500
@@ -42,9 +43,9 @@ def to_frame(table: str, records: Iterable[Record], **extra_columns: object) -> 
     `extra_columns` hold one value for all rows, for columns that are not in the record (`batch` of a verdict).
     StorageError when a column has neither, or a value does not fit its column.
     """
-    declared, remaining = find_table(table), iter(records)
+    declared = find_table(table)
     pieces = [pl.DataFrame(schema=frame_schema(table))]
-    while chunk := list(islice(remaining, CHUNK_ROWS)):
+    for chunk in in_chunks(records):
         rows = [{**record.model_dump(), **extra_columns} for record in chunk]
         pieces.append(pl.DataFrame([_column(declared, name, kind, rows) for name, kind in _types(declared).items()]))
     return pl.concat(pieces)
@@ -68,6 +69,13 @@ def from_frame(model: type[RecordT], frame: pl.DataFrame) -> list[RecordT]:
         raise StorageError(
             f"a stored row does not make a {model.__name__} ({where}: {first['msg']}): write it again with this version"
         ) from error
+
+
+def in_chunks(items: Iterable[ItemT]) -> Iterator[list[ItemT]]:
+    """The items in lists of CHUNK_ROWS, the last one shorter."""
+    remaining = iter(items)
+    while chunk := list(islice(remaining, CHUNK_ROWS)):
+        yield chunk
 
 
 @functools.cache
