@@ -1,14 +1,17 @@
 """The named reads that stages need; every batch order is numeric, so `r01-b100` follows `r01-b99`."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import polars as pl
 
-from tdscaling_assets.schema import Blueprint, RoundPlan, Tool, ToolVersion, Trajectory
+from tdscaling_assets.schema import Blueprint, Record, RoundPlan, Tool, ToolVersion, Trajectory, Verdict
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.rows import from_frame
 from tdscaling_assets.storage.tables import find_table
+
+RecordT = TypeVar("RecordT", bound=Record)
 
 _COUNTED = ("blueprints", "rejected_blueprints", "pending_blueprints", "raw_trajectories", "filtered_trajectories")
 _SAMPLE = """
@@ -93,6 +96,40 @@ def kept_before(lake: Lake, batch: str) -> Iterator[Trajectory]:
     return lake.stream_records("filtered_trajectories", Trajectory, batches_before(lake, batch))
 
 
+def named_trajectories(lake: Lake, trajectory_ids: Sequence[str]) -> list[Trajectory]:
+    """The raw trajectories of those ids, by id."""
+    return _named(lake, "raw_trajectories", Trajectory, trajectory_ids)
+
+
+def named_verdicts(lake: Lake, trajectory_ids: Sequence[str]) -> list[Verdict]:
+    """The verdicts on them, by id and position."""
+    return _named(lake, "verdicts", Verdict, trajectory_ids)
+
+
+def _named(lake: Lake, table: str, model: type[RecordT], trajectory_ids: Sequence[str]) -> list[RecordT]:
+    declared = find_table(table)
+    sql = (
+        f"SELECT {_names(declared.columns)} FROM {table} WHERE trajectory_id IN (SELECT unnest($1)) "
+        f"ORDER BY {_names(declared.key)}"
+    )
+    return from_frame(model, lake.query(sql, [list(trajectory_ids)]))
+
+
+def chosen_trajectories(lake: Lake) -> Iterator[Trajectory]:
+    """Those of the stored training set, in its order; few are in memory at a time."""
+    columns = _names(find_table("filtered_trajectories").columns)
+    sql = f'SELECT {columns} FROM filtered_trajectories JOIN training_set USING (trajectory_id) ORDER BY "order"'
+    for frame in lake.stream(sql):
+        yield from from_frame(Trajectory, frame)
+
+
+def count_gone_choices(lake: Lake) -> int:
+    """How many of the stored training set are among the filtered trajectories no more."""
+    sql = "SELECT count(*) FROM training_set ANTI JOIN filtered_trajectories USING (trajectory_id)"
+    count: int = lake.query(sql).item()
+    return count
+
+
 def batches_before(lake: Lake, batch: str, table: str = "filtered_trajectories") -> list[str]:
     """Batches with rows in the table that come before this one, in order."""
     return [other for other in stored_batches(lake, table) if batch_order(other) < batch_order(batch)]
@@ -121,10 +158,13 @@ def kept_blueprints(lake: Lake, before: str) -> list[Blueprint]:
 def sample_kept_blueprints(lake: Lake, before: str, limit: int, seed: int) -> list[Blueprint]:
     """At most `limit` of those, drawn by a hash of batch, id and seed; the rest is not read."""
     chosen = lake.query(_SAMPLE, [batches_before(lake, before), seed, limit])
-    columns = ", ".join(f'"{name}"' for name in find_table("blueprints").columns)
     frame = lake.query(
-        f"SELECT {columns} FROM blueprints JOIN (SELECT unnest(?) AS batch, unnest(?) AS blueprint_id) "
+        f"SELECT {_names(find_table('blueprints').columns)} FROM blueprints JOIN (SELECT unnest(?) AS batch, unnest(?) AS blueprint_id) "
         "USING (batch, blueprint_id)",
         [chosen["batch"].to_list(), chosen["blueprint_id"].to_list()],
     )
     return sorted(from_frame(Blueprint, frame), key=lambda one: (batch_order(one.batch), one.blueprint_id))
+
+
+def _names(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
