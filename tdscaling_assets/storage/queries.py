@@ -106,15 +106,6 @@ def named_verdicts(lake: Lake, trajectory_ids: Sequence[str]) -> list[Verdict]:
     return _named(lake, "verdicts", Verdict, trajectory_ids)
 
 
-def _named(lake: Lake, table: str, model: type[RecordT], trajectory_ids: Sequence[str]) -> list[RecordT]:
-    declared = find_table(table)
-    sql = (
-        f"SELECT {_names(declared.columns)} FROM {table} WHERE trajectory_id IN (SELECT unnest($1)) "
-        f"ORDER BY {_names(declared.key)}"
-    )
-    return from_frame(model, lake.query(sql, [list(trajectory_ids)]))
-
-
 def chosen_trajectories(lake: Lake) -> Iterator[Trajectory]:
     """Those of the stored training set, in its order; few are in memory at a time."""
     columns = _names(find_table("filtered_trajectories").columns)
@@ -158,12 +149,22 @@ def kept_blueprints(lake: Lake, before: str) -> list[Blueprint]:
 def sample_kept_blueprints(lake: Lake, before: str, limit: int, seed: int) -> list[Blueprint]:
     """At most `limit` of those, drawn by a hash of batch, id and seed; the rest is not read."""
     chosen = lake.query(_SAMPLE, [batches_before(lake, before), seed, limit])
+    columns = _names(find_table("blueprints").columns)
+    wanted = "(SELECT unnest($1) AS batch, unnest($2) AS blueprint_id)"
     frame = lake.query(
-        f"SELECT {_names(find_table('blueprints').columns)} FROM blueprints JOIN (SELECT unnest(?) AS batch, unnest(?) AS blueprint_id) "
-        "USING (batch, blueprint_id)",
+        f"SELECT {columns} FROM blueprints JOIN {wanted} USING (batch, blueprint_id)",
         [chosen["batch"].to_list(), chosen["blueprint_id"].to_list()],
     )
     return sorted(from_frame(Blueprint, frame), key=lambda one: (batch_order(one.batch), one.blueprint_id))
+
+
+def _named(lake: Lake, table: str, model: type[RecordT], trajectory_ids: Sequence[str]) -> list[RecordT]:
+    declared = find_table(table)
+    sql = (
+        f"SELECT {_names(declared.columns)} FROM {table} WHERE trajectory_id IN (SELECT unnest($1)) "
+        f"ORDER BY {_names(declared.key)}"
+    )
+    return from_frame(model, lake.query(sql, [list(trajectory_ids)]))
 
 
 def _names(columns: Iterable[str]) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tdscaling_assets.schema import Blueprint, MetricRow, Record, RoundPlan, Trajectory, Verdict
+from tdscaling_assets.schema import Blueprint, MetricRow, Record, RoundPlan, TrainingRow, Trajectory, Verdict
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage import queries
 from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.rows import to_frame
+from tdscaling_assets.storage.rows import CHUNK_ROWS, to_frame
 
 BATCHES = ["r01-b99", "r01-b100", "r02-b01"]
 
@@ -102,3 +102,22 @@ def test_plan_of_a_batch_is_its_plan_or_none(filled: Lake, samples: dict[str, li
     assert isinstance(plan, RoundPlan)
     assert plan == samples["evolution_plan"][0]
     assert queries.plan_of(filled, "r01-b99") is None
+
+
+def test_named_rows_are_those_of_the_ids_and_no_others(filled: Lake, trajectory: Trajectory) -> None:
+    assert [one.batch for one in queries.named_trajectories(filled, [trajectory.trajectory_id])] == BATCHES
+    assert {one.trajectory_id for one in queries.named_verdicts(filled, ["t2"])} == {"t2"}
+    assert queries.named_verdicts(filled, ["nobody"]) == queries.named_trajectories(filled, []) == []
+
+
+def test_chosen_trajectories_come_in_the_order_of_the_training_set(lake: Lake, trajectory: Trajectory) -> None:
+    kept = [trajectory.model_copy(update={"trajectory_id": f"t{number}"}) for number in range(CHUNK_ROWS + 2)]
+    order = [
+        TrainingRow(order=number, trajectory_id=one.trajectory_id, gain=0) for number, one in enumerate(kept[::-1])
+    ]
+    lake.write({"filtered_trajectories": to_frame("filtered_trajectories", kept)}, batch="r01-b01", message="kept")
+    lake.write({"training_set": to_frame("training_set", order)}, batch=None, message="chosen")
+    assert list(queries.chosen_trajectories(lake)) == kept[::-1]
+    assert queries.count_gone_choices(lake) == 0
+    lake.write({"filtered_trajectories": to_frame("filtered_trajectories", kept[2:])}, batch="r01-b01", message="fewer")
+    assert queries.count_gone_choices(lake) == 2
