@@ -29,7 +29,8 @@ from tdscaling_assets.blueprints.scenario import write_scenarios
 from tdscaling_assets.catalog.harvest import build_catalog
 from tdscaling_assets.clusters import select_clusters
 from tdscaling_assets.errors import SandboxError
-from tdscaling_assets.evolution.plan import PlanHistory, plan_round
+from tdscaling_assets.evolution.history import PlanHistory
+from tdscaling_assets.evolution.plan import plan_round
 from tdscaling_assets.graph import build_graph
 from tdscaling_assets.llm.protocol import ChatModel
 from tdscaling_assets.llm.roles import open_models
@@ -130,8 +131,7 @@ def open_library(settings: Settings) -> Library:
 
 def make_blueprints(library: Library, settings: Settings) -> list[Blueprint]:
     """Blueprints of a regime that uses every operator alike."""
-    sizes = Counter(cluster.domain for cluster in library.clusters)
-    plan = plan_round("r01", PlanHistory(), sizes, settings)
+    plan = plan_round("r01", PlanHistory(), library.clusters, settings)
     even = dict.fromkeys(OPERATORS, 1 / len(OPERATORS))
     plan = plan.model_copy(update={"operator_weights": even, "cac_target": COMPLEXITY})
     drawn = plan_batch(plan, "r01-b01", library, (), settings.model_copy(update={"batch_size": BLUEPRINTS}))

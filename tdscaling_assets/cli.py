@@ -35,6 +35,10 @@ INTERRUPTED = 130
 Size = Annotated[int | None, typer.Option("--size", min=1, help="Blueprints in the batch (TDS_BATCH_SIZE).")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random (TDS_SEED).")]
 
+PlanFile = Annotated[
+    Path | None,
+    typer.Option("--plan", help="YAML or JSON file of plan fields to set by hand, such as domain_weights (TDS_PLAN)."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would take: calls, tokens, USD. Spend nothing.")]
 
 
@@ -92,15 +96,16 @@ def batch(size: Size = None, seed: Seed = None, dry_run: DryRun = False) -> None
 
 
 @app.command("round")
-def round_(size: Size = None, seed: Seed = None, dry_run: DryRun = False) -> None:
+def round_(size: Size = None, seed: Seed = None, plan: PlanFile = None, dry_run: DryRun = False) -> None:
     """Run the first batch of a new round, planned from what has been kept so far."""
-    settings = _checked(load_settings(), needs_catalog=True)
+    file = None if plan is None else str(plan.resolve())
+    settings = _checked(load_settings(**({} if file is None else {"plan": file})), needs_catalog=True)
     if dry_run:
-        _print_estimate(size, seed, new_round=True)
+        _print_estimate(size, seed, new_round=True, plan=file)
         return
     from tdscaling_assets.defs.run import open_instance, run_next_round
 
-    key = run_next_round(open_instance(settings), settings, {"batch_size": size, "seed": seed})
+    key = run_next_round(open_instance(settings), settings, {"batch_size": size, "seed": seed, "plan": file})
     _print_batch(settings, key)
 
 
@@ -303,11 +308,11 @@ def _checked(settings: Settings, needs_sources: bool = False, needs_catalog: boo
     return settings
 
 
-def _print_estimate(size: int | None, seed: int | None, new_round: bool) -> None:
+def _print_estimate(size: int | None, seed: int | None, new_round: bool, plan: str | None = None) -> None:
     from tdscaling_assets.commands.estimate import estimate_batch, print_estimate
     from tdscaling_assets.defs.run import open_instance
 
-    chosen = {"batch_size": size, "seed": seed}
+    chosen = {"batch_size": size, "seed": seed, "plan": plan}
     settings = load_settings(**{name: value for name, value in chosen.items() if value is not None})
     print_estimate(*estimate_batch(open_instance(settings), settings, new_round), settings, console)
 

@@ -307,7 +307,7 @@ class Blueprint(Record):
 
 
 class RejectedBlueprint(Record):
-    """A blueprint that failed validation or its dry run, with why."""
+    """A blueprint that is not talked about, with why: it failed, or others add more."""
 
     blueprint_id: str
     round: str
@@ -315,6 +315,18 @@ class RejectedBlueprint(Record):
     cluster_id: str
     reason: str
     detail: str
+
+    @classmethod
+    def of(cls, blueprint: Blueprint, reason: str, detail: str) -> "RejectedBlueprint":
+        """This blueprint, rejected."""
+        return cls(
+            blueprint_id=blueprint.blueprint_id,
+            round=blueprint.round,
+            batch=blueprint.batch,
+            cluster_id=blueprint.cluster_id,
+            reason=reason,
+            detail=detail,
+        )
 
 
 # ── conversations ────────────────────────────────────────────────────────────────────────────────────────────

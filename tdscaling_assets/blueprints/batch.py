@@ -1,10 +1,11 @@
 """A round's plan in, a batch of grounded blueprints out, with every refused attempt and its reason."""
 
+import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from tdscaling_assets.blueprints.library import Library
-from tdscaling_assets.blueprints.operators import evolve
+from tdscaling_assets.blueprints.operators import evolve_or_explain
 from tdscaling_assets.blueprints.rehearsal import DryRunError, Rehearsal, rehearse
 from tdscaling_assets.blueprints.topology import draw_blueprint, seal
 from tdscaling_assets.blueprints.validation import find_fault
@@ -27,6 +28,14 @@ PARENT_SHARE = 0.3
 """Probability that a blueprint descends from an earlier kept one, where there are any."""
 
 
+AIMED_SHARE = 0.5
+"""Probability that a blueprint aims at one of the plan's target modes, where there are any."""
+AIMED_PARENT_SHARE = 0.8
+"""PARENT_SHARE of a blueprint that aims at a mode, where an earlier one is on the way to it."""
+AIMS = 3
+"""Draws of an operator before one that leads to the target is given up."""
+
+
 class BlueprintBatch(Record):
     """Attempts = blueprints + rejected."""
 
@@ -37,44 +46,65 @@ class BlueprintBatch(Record):
 def plan_batch(
     plan: RoundPlan, batch: str, library: Library, parents: Sequence[Blueprint], settings: Settings
 ) -> BlueprintBatch:
-    """Up to `settings.batch_size` blueprints, no two alike, as a function of the plan, the seed and the library."""
+    """Up to `settings.batch_size` × `plan.candidates` blueprints, no two alike: a function of plan, seed and library.
+
+    A child that does not run is rejected with its reason, and its parent goes on without that operator.
+    """
     made: dict[str, Blueprint] = {}
     rejected: list[RejectedBlueprint] = []
-    for place in range(settings.batch_size):
+    for place in range(math.ceil(settings.batch_size * plan.candidates)):
         world_seed = random.Random(digest(settings.seed, batch, place)).getrandbits(32)
         for attempt in range(ATTEMPTS):
             rng = random.Random(digest(settings.seed, batch, place, attempt))
-            cluster = draw_cluster(plan.domain_weights, library.clusters, rng)
+            cluster = draw_cluster(plan, library.clusters, rng)
+            failures: list[str] = []
             try:
-                blueprint = _attempt(plan, batch, cluster, library, parents, world_seed, settings, rng)
+                blueprint = _attempt(plan, batch, cluster, library, parents, world_seed, settings, rng, failures)
+                if blueprint.blueprint_id in made:
+                    raise DryRunError("duplicate", "drawn before")
+                made[blueprint.blueprint_id] = blueprint
             except DryRunError as error:
-                rejected.append(_reject(batch, cluster, f"{place}-{attempt}", error))
+                rejected.append(_reject(batch, cluster, f"{place}-{attempt}", error.reason, str(error)))
                 continue
-            if blueprint.blueprint_id in made:
-                rejected.append(_reject(batch, cluster, f"{place}-{attempt}", DryRunError("duplicate", "drawn before")))
-                continue
-            made[blueprint.blueprint_id] = blueprint
+            finally:
+                for number, failure in enumerate(failures):
+                    reason, _, detail = failure.partition(": ")
+                    rejected.append(_reject(batch, cluster, f"{place}-{attempt}-{number}", reason, detail))
             break
     return BlueprintBatch(blueprints=tuple(made.values()), rejected=tuple(rejected))
 
 
-def draw_cluster(
-    weights: Mapping[str, float], clusters: Sequence[BusinessCluster], rng: random.Random
-) -> BusinessCluster:
-    """A cluster of a domain drawn by weight; within the domain, the k-th by rank with weight 1/k."""
+def draw_cluster(plan: RoundPlan, clusters: Sequence[BusinessCluster], rng: random.Random) -> BusinessCluster:
+    """A cluster of a domain drawn by the plan's weight; within the domain by the plan's too, else the k-th by rank with
+    weight 1/k."""
     by_domain: dict[str, list[BusinessCluster]] = {}
     for cluster in sorted(clusters, key=lambda cluster: cluster.rank):
         by_domain.setdefault(cluster.domain, []).append(cluster)
     domains = sorted(by_domain)
-    shares = [max(weights.get(domain, 0.0), 0.0) for domain in domains]
+    shares = [max(plan.domain_weights.get(domain, 0.0), 0.0) for domain in domains]
     domain = rng.choices(domains, shares if sum(shares) > 0 else [1.0] * len(domains))[0]
     ranked = by_domain[domain]
-    return rng.choices(ranked, [1 / rank for rank in range(1, len(ranked) + 1)])[0]
+    planned = [max(plan.cluster_weights.get(cluster.cluster_id, 0.0), 0.0) for cluster in ranked]
+    return rng.choices(ranked, planned if sum(planned) > 0 else [1 / rank for rank in range(1, len(ranked) + 1)])[0]
 
 
-def draw_operator(plan: RoundPlan, rng: random.Random) -> Operator | None:
-    """An operator by the plan's weight, raised by the plan's wish for the label that it promises."""
-    operators = [operator for operator in PROMISED_LABEL if plan.operator_weights.get(operator, 0.0) > 0]
+def draw_target(plan: RoundPlan, rng: random.Random) -> tuple[str, ...]:
+    """The labels of a mode to aim at, by the plan's weight; none where the plan has no targets, or leaves it open."""
+    if not plan.mode_targets or rng.random() >= AIMED_SHARE:
+        return ()
+    return tuple(rng.choices(list(plan.mode_targets), list(plan.mode_targets.values()))[0].split(">"))
+
+
+def draw_operator(
+    plan: RoundPlan, labels: Collection[str], tried: Collection[Operator], rng: random.Random
+) -> Operator | None:
+    """An operator not tried yet that promises one of these labels (any, where there are none) by the plan's weight,
+    raised by the plan's wish for its label; None where there is none."""
+    operators = [
+        operator
+        for operator, label in PROMISED_LABEL.items()
+        if operator not in tried and plan.operator_weights.get(operator, 0.0) > 0 and (not labels or label in labels)
+    ]
     if not operators:
         return None
     wish = 1 / len(PROMISED_LABEL)
@@ -94,13 +124,18 @@ def _attempt(
     world_seed: int,
     settings: Settings,
     rng: random.Random,
+    failures: list[str],
 ) -> Blueprint:
-    if parents and rng.random() < PARENT_SHARE:
-        start = _descend(rng.choice(parents), batch, rng)
+    target = draw_target(plan, rng)
+    elders = [parent for parent in parents if leads_to(parent.target_mode, target)] if target else parents
+    if elders and rng.random() < (AIMED_PARENT_SHARE if target else PARENT_SHARE):
+        start = _descend(rng.choice(elders), batch, rng)
     else:
         start = draw_blueprint(cluster, batch, library, rng, world_seed)
     rehearsal = rehearse(start, library, settings.cac)
-    rehearsal = _evolve_to_target(rehearsal, plan, library, settings, rng)
+    if not leads_to(rehearsal.blueprint.target_mode, target):
+        target = ()
+    rehearsal = _evolve_to_target(rehearsal, target, plan, library, settings, rng, failures)
     fault = find_fault(rehearsal.blueprint, library)
     if fault is not None:
         reason, _, detail = fault.partition(": ")
@@ -108,23 +143,47 @@ def _attempt(
     return seal(rehearsal.blueprint)
 
 
+def leads_to(mode: Sequence[str], target: Sequence[str]) -> bool:
+    """Whether `target` is `mode` with labels added, none moved; true of any mode where there is no target."""
+    rest = iter(target)
+    return not target or all(label in rest for label in mode)
+
+
 def _evolve_to_target(
-    rehearsal: Rehearsal, plan: RoundPlan, library: Library, settings: Settings, rng: random.Random
+    rehearsal: Rehearsal,
+    target: Sequence[str],
+    plan: RoundPlan,
+    library: Library,
+    settings: Settings,
+    rng: random.Random,
+    failures: list[str],
 ) -> Rehearsal:
-    """Apply drawn operators until the CAC target is met; at most `max_operators`, each at most once."""
-    applied: set[Operator] = set()
-    explore = rng.random() < plan.temperature
-    for _ in range(settings.max_operators):
-        if rehearsal.blueprint.target_cac >= plan.cac_target and not explore:
+    """Apply drawn operators until target mode and CAC target are met and the plan's temperature is spent: that many
+    operators more, on average. Each at most once, at most `max_operators`, none that leads away from the target."""
+    tried: set[Operator] = set()
+    applied = 0
+    extra = int(plan.temperature + rng.random())
+    while applied < settings.max_operators:
+        missing = [label for label in target if label not in rehearsal.blueprint.target_mode]
+        met = rehearsal.blueprint.target_cac >= plan.cac_target and not missing
+        if met and not extra:
             break
-        explore = False
-        operator = draw_operator(plan, rng)
-        if operator is None or operator in applied:
+        operator = draw_operator(plan, missing or target, tried, rng)
+        if operator is None:
+            break
+        tried.add(operator)
+        for _ in range(AIMS if target else 1):
+            child, failure = evolve_or_explain(operator, rehearsal, library, settings.cac, rng)
+            if child is None or leads_to(child.blueprint.target_mode, target):
+                break
+        else:
             continue
-        child = evolve(operator, rehearsal, library, settings.cac, rng)
+        if failure:
+            failures.append(failure)
         if child is not None and _messages(child.blueprint) < settings.max_steps:
             rehearsal = child
-            applied.add(operator)
+            applied += 1
+            extra -= met
     return rehearsal
 
 
@@ -144,12 +203,12 @@ def _descend(parent: Blueprint, batch: str, rng: random.Random) -> Blueprint:
     )
 
 
-def _reject(batch: str, cluster: BusinessCluster, place: str, error: DryRunError) -> RejectedBlueprint:
+def _reject(batch: str, cluster: BusinessCluster, place: str, reason: str, detail: str) -> RejectedBlueprint:
     return RejectedBlueprint(
         blueprint_id=f"attempt_{digest(batch, place)}",
         round=batch.split("-")[0],
         batch=batch,
         cluster_id=cluster.cluster_id,
-        reason=error.reason,
-        detail=str(error)[:2000],
+        reason=reason,
+        detail=detail[:2000],
     )

@@ -59,16 +59,5 @@ async def _write(blueprint: Blueprint, planner: ChatModel, settings: Settings) -
     try:
         written = await ask_record(planner, request, Scenario, settings.model_repairs)
     except ModelError as error:
-        return _reject(blueprint, str(error))
+        return RejectedBlueprint.of(blueprint, "no_scenario", str(error))
     return blueprint.model_copy(update=written.model_dump())
-
-
-def _reject(blueprint: Blueprint, problem: str) -> RejectedBlueprint:
-    return RejectedBlueprint(
-        blueprint_id=blueprint.blueprint_id,
-        round=blueprint.round,
-        batch=blueprint.batch,
-        cluster_id=blueprint.cluster_id,
-        reason="no_scenario",
-        detail=problem,
-    )

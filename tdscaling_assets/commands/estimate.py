@@ -7,18 +7,16 @@ from rich.console import Console
 from rich.table import Table
 
 from tdscaling_assets.agents.forecast import Load, forecast
-from tdscaling_assets.blueprints.batch import plan_batch
 from tdscaling_assets.defs.automation import batch_to_run, known_batches, read_finished
+from tdscaling_assets.defs.blueprints import draw_batch
 from tdscaling_assets.defs.evolution import plan_for
-from tdscaling_assets.defs.system import open_library, open_replies
+from tdscaling_assets.defs.system import open_replies
 from tdscaling_assets.evolution.keys import newest, next_round
 from tdscaling_assets.llm.prices import price
 from tdscaling_assets.llm.teacher import ScriptedTeacher
-from tdscaling_assets.sandbox.select import program_runner
 from tdscaling_assets.schema import Blueprint, Record, Role, Tool
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.queries import kept_blueprints
 from tdscaling_assets.storage.replies import RoleCost
 
 ENOUGH_CALLS = 20
@@ -87,10 +85,7 @@ def _pending(lake: Lake, key: str) -> list[Blueprint]:
 
 
 def _draw(lake: Lake, key: str, settings: Settings) -> list[Blueprint]:
-    plan = plan_for(lake, key, settings)
-    with program_runner(settings) as run:
-        drawn = plan_batch(plan, key, open_library(lake, run), kept_blueprints(lake, key), settings)
-    return list(drawn.blueprints)
+    return list(draw_batch(lake, plan_for(lake, key, settings), key, settings).blueprints)
 
 
 def _estimate(role: Role, load: Load, settings: Settings, past: dict[tuple[str, str], RoleCost]) -> RoleEstimate:

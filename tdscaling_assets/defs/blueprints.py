@@ -2,15 +2,19 @@
 
 import dagster as dg
 
-from tdscaling_assets.blueprints.batch import plan_batch
+from tdscaling_assets.blueprints.batch import BlueprintBatch, plan_batch
 from tdscaling_assets.blueprints.scenario import write_scenarios
+from tdscaling_assets.defs.evolution import read_history
 from tdscaling_assets.defs.system import System, open_library, open_replies
 from tdscaling_assets.defs.tables import store, table_asset
 from tdscaling_assets.errors import TdsError
+from tdscaling_assets.evolution.novelty import Candidate, chance_of_keeping, choose_novel
 from tdscaling_assets.llm.roles import open_models
 from tdscaling_assets.sandbox.select import program_runner
+from tdscaling_assets.schema import RejectedBlueprint, RoundPlan
+from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.queries import kept_blueprints, plan_of
+from tdscaling_assets.storage.queries import plan_of, sample_kept_blueprints
 from tdscaling_assets.storage.rows import to_frame
 
 
@@ -23,9 +27,8 @@ async def blueprints(context: dg.AssetExecutionContext, system: System) -> dg.Ma
         plan = plan_of(lake, batch)
         if plan is None:
             raise dg.Failure(f"batch {batch} has no evolution_plan yet: materialize that asset for it first")
-        with program_runner(settings) as run:
-            made = plan_batch(plan, batch, open_library(lake, run), kept_blueprints(lake, batch), settings)
-        context.log.info(f"{len(made.blueprints)} blueprints drawn, {len(made.rejected)} attempts refused")
+        made = draw_batch(lake, plan, batch, settings)
+        context.log.info(f"{len(made.blueprints)} blueprints chosen, {len(made.rejected)} attempts refused or left")
         async with models:
             written, untold = await write_scenarios(made.blueprints, models["planner"], settings)
         rejected = [*made.rejected, *untold]
@@ -45,6 +48,40 @@ async def blueprints(context: dg.AssetExecutionContext, system: System) -> dg.Ma
         last = f"{rejected[-1].reason}: {rejected[-1].detail}" if rejected else "no cluster to draw from"
         raise TdsError(f"batch {batch} got no blueprint, {last}; mend that and run the batch again")
     return stored
+
+
+def draw_batch(lake: Lake, plan: RoundPlan, batch: str, settings: Settings) -> BlueprintBatch:
+    """The batch's blueprints: drawn by the plan, and where more were drawn than are wanted, those that add most bits to
+    what was kept before; the others are rejected as less novel."""
+    parents = sample_kept_blueprints(lake, batch, settings.parents, settings.seed)
+    with program_runner(settings) as run:
+        drawn = plan_batch(plan, batch, open_library(lake, run), parents, settings)
+    if len(drawn.blueprints) <= settings.batch_size:
+        return drawn
+    history = read_history(lake, batch)
+    chosen, left = choose_novel(
+        [
+            Candidate(
+                domain=one.domain,
+                mode=">".join(one.target_mode),
+                cac=one.target_cac,
+                chance=chance_of_keeping(one.lineage.operators, history.operators),
+            )
+            for one in drawn.blueprints
+        ],
+        settings.batch_size,
+        history.kept_by_domain,
+        history.kept_by_mode,
+        plan,
+    )
+    least = f"those chosen add at least {min(one.gain for one in chosen):.2f}"
+    rejected = [
+        RejectedBlueprint.of(drawn.blueprints[one.index], "less_novel", f"would add {one.gain:.2f} bits; {least}")
+        for one in left
+    ]
+    return BlueprintBatch(
+        blueprints=tuple(drawn.blueprints[one.index] for one in chosen), rejected=(*drawn.rejected, *rejected)
+    )
 
 
 def _mean(values: list[float]) -> float:

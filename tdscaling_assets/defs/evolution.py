@@ -1,17 +1,21 @@
 """evolution_plan: the regime that a batch runs under, drawn from the reports of earlier rounds."""
 
-from collections import Counter
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
+import yaml
 
 from tdscaling_assets.defs.system import System
 from tdscaling_assets.defs.tables import picture, store, table_asset
+from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.evolution.bandit import operator_stats
+from tdscaling_assets.evolution.history import PlanHistory
 from tdscaling_assets.evolution.keys import round_of
-from tdscaling_assets.evolution.plan import PlanHistory, plan_round
+from tdscaling_assets.evolution.override import override_plan
+from tdscaling_assets.evolution.plan import plan_round
 from tdscaling_assets.report.flow import operator_figure
-from tdscaling_assets.schema import BusinessCluster, RoundPlan
+from tdscaling_assets.schema import BusinessCluster, JsonObject, RoundPlan
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import batches_before, metric_history
@@ -37,24 +41,47 @@ def evolution_plan(context: dg.AssetExecutionContext, system: System) -> dg.Mate
 
 def plan_for(lake: Lake, batch: str, settings: Settings) -> RoundPlan:
     """The plan of the batch's round: the one it has, else a new one from what was kept before."""
-    sizes = Counter(cluster.domain for cluster in lake.records("business_clusters", BusinessCluster))
     known = plan_of_round(lake, round_of(batch))
-    return known or plan_round(round_of(batch), read_history(lake, batch), sizes, settings)
+    if known is not None:
+        return known
+    clusters = lake.records("business_clusters", BusinessCluster)
+    plan = plan_round(round_of(batch), read_history(lake, batch), clusters, settings)
+    if settings.plan is None:
+        return plan
+    return override_plan(plan, read_changes(settings.plan), clusters, str(settings.plan))
+
+
+def read_changes(path: Path) -> JsonObject:
+    """The fields that a file overrides; raises ConfigError where it cannot be read or holds no mapping."""
+    try:
+        changes = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"the plan file {path} cannot be read: {error}") from error
+    if not isinstance(changes, dict):
+        raise ConfigError(f"the plan file {path} holds {changes!r}: write fields of a plan, such as cac_target: 9")
+    return changes
 
 
 def read_history(lake: Lake, batch: str) -> PlanHistory:
     """What all batches before this one have kept."""
-    rows = outcomes_before(lake, batch)
+    rows, previous = outcomes_before(lake, batch), last_plan_before(lake, batch)
     kept = rows.filter("kept")
+    last = kept.filter(pl.col("round") == previous.round)["cac"] if previous else kept["cac"].clear()
     labels = kept.select(label=pl.col("labels").list.unique()).explode("label").drop_nulls()
     report = metric_history(lake, "cumulative")
     earlier = batches_before(lake, batch, "diversity_report")
     metrics = report.filter(pl.col("batch") == earlier[-1]) if earlier else report.clear()
     return PlanHistory(
-        kept_by_domain=dict(kept.group_by("domain").len().sort("domain").iter_rows()),
-        kept_by_label=dict(labels.group_by("label").len().sort("label").iter_rows()),
-        cac_p75=kept["cac"].quantile(0.75, "linear"),
+        kept_by_domain=_counts(kept["domain"]),
+        kept_by_cluster=_counts(kept["cluster_id"]),
+        kept_by_label=_counts(labels["label"]),
+        kept_by_mode=_counts(kept["mode"]),
+        share_above=(last >= previous.cac_target).sum() / last.len() if previous and last.len() else None,
         operators=operator_stats(rows),
         metrics=dict(metrics.select("metric", "value").iter_rows()),
-        previous=last_plan_before(lake, batch),
+        previous=previous,
     )
+
+
+def _counts(values: pl.Series) -> dict[str, int]:
+    return dict(values.value_counts(name="n").sort(values.name).iter_rows())

@@ -18,11 +18,13 @@ from tdscaling_assets.defs.automation import (
     read_reported,
     unfinished_run,
 )
+from tdscaling_assets.defs.evolution import plan_for
 from tdscaling_assets.defs.liveness import has_process
 from tdscaling_assets.errors import ConfigError, StorageError
 from tdscaling_assets.evolution.keys import newest, next_round
 from tdscaling_assets.evolution.plateau import NewRound, Wait
 from tdscaling_assets.settings import Settings
+from tdscaling_assets.storage.lake import Lake
 
 PACKAGE = Path(__file__).resolve().parents[1]
 Overrides = Mapping[str, str | int | float | None]
@@ -82,6 +84,10 @@ def run_next_round(instance: dg.DagsterInstance, settings: Settings, overrides: 
     last = newest(keys)
     if last is not None and last not in read_reported(settings):
         raise ConfigError(f"batch {last} has no report yet: finish it with `tds batch` before starting a round")
+    with Lake.open(settings, read_only=True) as lake:
+        plan_for(
+            lake, next_round(keys), settings
+        )  # a plan file that cannot be followed stops here, before there is a run
     return run_batch(instance, next_round(keys), overrides)
 
 

@@ -24,6 +24,7 @@ class System(dg.ConfigurableResource[None]):
     batch_size: int | None = None
     seed: int | None = None
     compliance: float | None = None
+    plan: str | None = None
 
     _mark: ExitStack = PrivateAttr(default_factory=ExitStack)
 
@@ -45,6 +46,7 @@ class System(dg.ConfigurableResource[None]):
             "batch_size": self.batch_size,
             "seed": self.seed,
             "compliance": self.compliance,
+            "plan": self.plan,
         }
         return load_settings(**{name: value for name, value in overrides.items() if value is not None})
 

@@ -10,6 +10,8 @@ import polars as pl
 
 from tdscaling_assets.schema import OPERATORS, Record
 
+NO_OPERATOR = ""
+"""Stands for trajectories that no operator had a part in."""
 FLOOR = 0.4  # share of the weight that all operators divide equally, so that none is ever given up
 
 
@@ -28,23 +30,20 @@ class OperatorStats(Record):
 
 
 def operator_stats(frame: pl.DataFrame) -> dict[str, OperatorStats]:
-    """Per operator, from generated trajectories: `operators` (list), `mode` (text or list), `kept` (bool), `calls`.
+    """Per operator, and of trajectories without one under NO_OPERATOR; operators without a trajectory are absent.
 
-    `calls` is a number of calls or a list of them. p(mode) is the mode's share among kept trajectories.
+    `frame` has a row per generated trajectory: `operators` (list), `mode` (text), `kept` (bool), `calls` (number).
+    p(mode) is the mode's share among kept trajectories.
     """
-    if frame.is_empty():
-        return {}
-    listed = isinstance(frame.schema["mode"], pl.List)
-    counted = isinstance(frame.schema["calls"], pl.List)
-    mode = pl.col("mode").list.join(">") if listed else pl.col("mode")
-    calls = pl.col("calls").list.len() if counted else pl.col("calls")
-    kept = pl.col("kept").fill_null(False)
-    flat = frame.select("operators", mode=mode, kept=kept, calls=calls)
     share = pl.col("kept").sum().over("mode") / pl.col("kept").sum()
-    surprisal = pl.when("kept").then(-share.log(2))
-    each = flat.with_columns(surprisal=surprisal).filter(pl.col("operators").list.len() > 0)
+    named = pl.when(pl.col("operators").list.len() > 0).then(pl.col("operators").list.unique())
     grouped = (
-        each.with_columns(operator=pl.col("operators").list.unique())
+        frame.select(
+            operator=named.otherwise(pl.lit([NO_OPERATOR])),
+            kept="kept",
+            surprisal=pl.when("kept").then(-share.log(2)),
+            calls="calls",
+        )
         .explode("operator")
         .group_by("operator")
         .agg(pl.len().alias("tried"), pl.col("kept").sum(), pl.col("surprisal").mean(), pl.col("calls").mean())

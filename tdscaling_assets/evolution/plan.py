@@ -5,119 +5,101 @@ Round 1 is the baseline "quantity" regime, the catalog's natural skew; later rou
 
 import math
 import random
-from collections.abc import Mapping
-
-from pydantic import Field
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from tdscaling_assets.errors import ConfigError
-from tdscaling_assets.evolution.bandit import OperatorStats, operator_weights, with_floor
-from tdscaling_assets.schema import LABELS, OPERATORS, Record, RoundPlan
+from tdscaling_assets.evolution.bandit import operator_weights, with_floor
+from tdscaling_assets.evolution.history import PlanHistory
+from tdscaling_assets.evolution.reasons import baseline_reasons, evolved_reasons, summary
+from tdscaling_assets.evolution.targets import mode_targets
+from tdscaling_assets.schema import LABELS, OPERATORS, BusinessCluster, RoundPlan
 from tdscaling_assets.settings import Settings
 
 SKEW = 1.5  # round 1: domain weight ∝ clusters^SKEW, so big domains dominate as they do in a catalog
 TEMPER = 0.5  # later: weight ∝ (1 + kept)^−TEMPER; 0 ignores what was kept, 1 is plain inverse frequency
 DOMAIN_FLOOR = 0.3  # share of the weight that all domains divide equally, so that none dies
 CAC_BASELINE = 4.0  # about two calls: round 1 needs hardly any operator
-CAC_CLIMB = 1.15
+CAC_CLIMB = 0.4  # the CAC target's rise, if all that was kept reached it
 COLD, WARMER, HOTTEST = 0.1, 0.3, 1.5  # temperature of round 1, its rise per plateau, its limit
 
 
-class PlanHistory(Record):
-    """All kept trajectories of earlier rounds. `kept_by_label` counts trajectories whose mode has the label.
+def plan_round(
+    round_name: str, history: PlanHistory, clusters: Sequence[BusinessCluster], settings: Settings
+) -> RoundPlan:
+    """The plan of `round_name` (`r01`, ...), over the domains of these clusters.
 
-    `cac_p75` is of kept trajectories, null when there are none; `metrics` are the last cumulative figures.
+    Raises ConfigError when there is no cluster. Weights are finite and sum to 1. In round 1 clusters, modes and targets
+    are empty, which means natural, and nothing is over-produced.
     """
-
-    kept_by_domain: dict[str, int] = Field(default_factory=dict)
-    kept_by_label: dict[str, int] = Field(default_factory=dict)
-    cac_p75: float | None = None
-    operators: dict[str, OperatorStats] = Field(default_factory=dict)
-    metrics: dict[str, float] = Field(default_factory=dict)
-    previous: RoundPlan | None = None
-
-
-def plan_round(round_name: str, history: PlanHistory, domain_sizes: Mapping[str, int], settings: Settings) -> RoundPlan:
-    """The plan of `round_name` (`r01`, ...). `domain_sizes` maps a domain to its business clusters.
-
-    Raises ConfigError when no domain has a cluster. Weights are finite and sum to 1; `mode_weights` is empty, which
-    means natural, in round 1.
-    """
-    sizes = {domain: size for domain, size in sorted(domain_sizes.items()) if size > 0}
-    if not sizes:
+    if not clusters:
         raise ConfigError("there is no business cluster to plan for: materialize business_clusters first")
     if round_name == "r01":
-        return _baseline(round_name, sizes)
-    return _evolved(round_name, history, sizes, settings)
+        return _baseline(round_name, clusters)
+    return _evolved(round_name, history, clusters, settings)
 
 
-def domain_weights(kept: Mapping[str, int], domains: list[str]) -> dict[str, float]:
+def domain_weights(kept: Mapping[str, int], domains: Sequence[str]) -> dict[str, float]:
     """Tempered inverse frequency: the fewer kept, the more weight; never less than the floor."""
     return with_floor({domain: (1 + kept.get(domain, 0)) ** -TEMPER for domain in domains}, DOMAIN_FLOOR)
 
 
+def cluster_weights(kept: Mapping[str, int], clusters: Sequence[BusinessCluster]) -> dict[str, float]:
+    """The same over clusters, each times 1 / its place by rank within its domain: of two as rare, the better first."""
+    places: Counter[str] = Counter()
+    scores: dict[str, float] = {}
+    for cluster in sorted(clusters, key=lambda cluster: cluster.rank):
+        places[cluster.domain] += 1
+        scores[cluster.cluster_id] = (1 + kept.get(cluster.cluster_id, 0)) ** -TEMPER / places[cluster.domain] ** TEMPER
+    return with_floor(scores, DOMAIN_FLOOR)
+
+
 def label_weights(kept: Mapping[str, int]) -> dict[str, float]:
     """Deficit per reasoning label, as probabilities: a label never seen has the largest."""
-    return with_floor({label: 1 / (1 + kept.get(label, 0)) ** 0.5 for label in LABELS}, 0.0)
+    return with_floor({label: (1 + kept.get(label, 0)) ** -TEMPER for label in LABELS}, 0.0)
 
 
-def _baseline(round_name: str, sizes: Mapping[str, int]) -> RoundPlan:
-    weights = with_floor({domain: size**SKEW for domain, size in sizes.items()}, 0.0)
-    top = max(weights, key=lambda domain: weights[domain])
-    return RoundPlan(
+def next_target(previous: float, share_above: float | None) -> float:
+    """The CAC ladder: the larger the share that reached the last target, the higher the next one; it never falls."""
+    share = share_above if share_above is not None and math.isfinite(share_above) else 0.0
+    return round(previous * (1 + CAC_CLIMB * min(1.0, max(0.0, share))), 2)
+
+
+def _baseline(round_name: str, clusters: Sequence[BusinessCluster]) -> RoundPlan:
+    sizes = Counter(cluster.domain for cluster in clusters)
+    plan = RoundPlan(
         round=round_name,
-        domain_weights=weights,
+        domain_weights=with_floor({domain: sizes[domain] ** SKEW for domain in sorted(sizes)}, 0.0),
         mode_weights={},
         operator_weights=dict.fromkeys(OPERATORS, 1 / len(OPERATORS)),
         cac_target=CAC_BASELINE,
         temperature=COLD,
         parent_metrics={},
-        reason=(
-            f"Baseline: domains as the catalog has them, {top} first at {weights[top]:.2f} with {sizes[top]} of "
-            f"{sum(sizes.values())} clusters, natural modes, and a CAC target of only {CAC_BASELINE:.1f}."
-        ),
+        reason="",
     )
+    reasons = baseline_reasons(plan, sizes)
+    return plan.model_copy(update={"reasons": reasons, "reason": summary(plan, reasons)})
 
 
-def _evolved(round_name: str, history: PlanHistory, sizes: Mapping[str, int], settings: Settings) -> RoundPlan:
+def _evolved(
+    round_name: str, history: PlanHistory, clusters: Sequence[BusinessCluster], settings: Settings
+) -> RoundPlan:
     before = history.previous
-    temperature = min(HOTTEST, (before.temperature if before else COLD) + WARMER)
-    target = _climb(before.cac_target if before else CAC_BASELINE, history.cac_p75)
+    temperature = round(min(HOTTEST, (before.temperature if before else COLD) + WARMER), 2)
     labels = label_weights(history.kept_by_label)
     rng = random.Random(f"{settings.seed}:{round_name}")
     plan = RoundPlan(
         round=round_name,
-        domain_weights=domain_weights(history.kept_by_domain, list(sizes)),
+        domain_weights=domain_weights(history.kept_by_domain, sorted({cluster.domain for cluster in clusters})),
+        cluster_weights=cluster_weights(history.kept_by_cluster, clusters),
         mode_weights=labels,
+        mode_targets=mode_targets(history.kept_by_mode, labels, rng),
         operator_weights=operator_weights(history.operators, temperature, rng),
-        cac_target=target,
+        cac_target=next_target(before.cac_target if before else CAC_BASELINE, history.share_above),
         temperature=temperature,
+        candidates=settings.candidates,
         parent_metrics={name: value for name, value in sorted(history.metrics.items()) if math.isfinite(value)},
         reason="",
     )
-    return plan.model_copy(update={"reason": _explain(plan, history)})
-
-
-def _climb(previous: float, kept_p75: float | None) -> float:
-    reached = kept_p75 if kept_p75 is not None and math.isfinite(kept_p75) else 0.0
-    return round(max(previous * CAC_CLIMB, reached), 4)
-
-
-def _explain(plan: RoundPlan, history: PlanHistory) -> str:
-    before = history.previous.domain_weights if history.previous else {}
-    domain = max(plan.domain_weights, key=lambda name: plan.domain_weights[name] - before.get(name, 0.0))
-    label = max(plan.mode_weights, key=lambda name: plan.mode_weights[name])
-    operator = max(plan.operator_weights, key=lambda name: plan.operator_weights[name])
-    share = plan.domain_weights[domain]
-    verb = "Raised" if share > before.get(domain, share) else "Kept"
-    change = (
-        f"{verb} {domain} from {before[domain]:.2f} to {share:.2f}"
-        if domain in before
-        else f"Gave {domain} {share:.2f}"
-    )
-    kept = sum(history.kept_by_domain.values())
-    seen = history.kept_by_label.get(label, 0)
-    return (
-        f"{change} because it holds {history.kept_by_domain.get(domain, 0)} of {kept} kept trajectories, aims first at "
-        f"{label} ({f'seen in {seen}' if seen else 'never seen'}), favours {operator} at "
-        f"{plan.operator_weights[operator]:.2f}, and sets the CAC target to {plan.cac_target:.1f}."
-    )
+    reasons = evolved_reasons(plan, before, history, clusters)
+    return plan.model_copy(update={"reasons": reasons, "reason": summary(plan, reasons)})

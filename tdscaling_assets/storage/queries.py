@@ -14,10 +14,6 @@ from tdscaling_assets.storage.tables import find_table
 RecordT = TypeVar("RecordT", bound=Record)
 
 _COUNTED = ("blueprints", "rejected_blueprints", "pending_blueprints", "raw_trajectories", "filtered_trajectories")
-_SAMPLE = """
-    SELECT DISTINCT batch, blueprint_id FROM blueprints SEMI JOIN filtered_trajectories USING (batch, blueprint_id)
-    WHERE batch IN (SELECT unnest($1)) ORDER BY md5(concat_ws(':', batch, blueprint_id, $2)) LIMIT $3
-"""
 
 
 def canonical_tools(lake: Lake) -> list[Tool]:
@@ -139,23 +135,16 @@ def plan_of(lake: Lake, batch: str) -> RoundPlan | None:
     return plans[0] if plans else None
 
 
-def kept_blueprints(lake: Lake, before: str) -> list[Blueprint]:
-    """Blueprints of earlier batches whose trajectory was kept, ordered by batch and id."""
-    earlier = batches_before(lake, before)
-    kept = set(lake.read("filtered_trajectories", batches=earlier, columns=["blueprint_id"])["blueprint_id"])
-    return [one for one in lake.records("blueprints", Blueprint, batches=earlier) if one.blueprint_id in kept]
-
-
 def sample_kept_blueprints(lake: Lake, before: str, limit: int, seed: int) -> list[Blueprint]:
-    """At most `limit` of those, drawn by a hash of batch, id and seed; the rest is not read."""
-    chosen = lake.query(_SAMPLE, [batches_before(lake, before), seed, limit])
-    columns = _names(find_table("blueprints").columns)
-    wanted = "(SELECT unnest($1) AS batch, unnest($2) AS blueprint_id)"
+    """Up to `limit` blueprints of earlier batches whose trajectory was kept, by id; which ones is up to `seed`."""
+    names = ", ".join(f"b.{name}" for name in find_table("blueprints").columns)
     frame = lake.query(
-        f"SELECT {columns} FROM blueprints JOIN {wanted} USING (batch, blueprint_id)",
-        [chosen["batch"].to_list(), chosen["blueprint_id"].to_list()],
+        f"SELECT {names} FROM blueprints AS b JOIN (SELECT batch, blueprint_id FROM filtered_trajectories "
+        "WHERE list_contains(?, batch) ORDER BY md5(concat(?, blueprint_id)) LIMIT ?) AS k "
+        "USING (batch, blueprint_id) ORDER BY b.blueprint_id",
+        [batches_before(lake, before), f"{seed}:", limit],
     )
-    return sorted(from_frame(Blueprint, frame), key=lambda one: (batch_order(one.batch), one.blueprint_id))
+    return from_frame(Blueprint, frame)
 
 
 def _named(lake: Lake, table: str, model: type[RecordT], trajectory_ids: Sequence[str]) -> list[RecordT]:

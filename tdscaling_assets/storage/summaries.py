@@ -8,8 +8,8 @@ from tdscaling_assets.storage.queries import batch_order, batches_before
 
 _BY_BATCH = "CAST(regexp_extract_all(batch, '[0-9]+') AS BIGINT[]), batch"  # r01-b100 follows r01-b99
 _OUTCOMES = """
-    SELECT raw.round, batch, trajectory_id, raw.domain, array_to_string(raw.mode, '>') AS mode, raw.labels,
-           raw.cac, kept.trajectory_id IS NOT NULL AS kept, raw.lineage.operators AS operators,
+    SELECT raw.round, batch, trajectory_id, raw.domain, raw.cluster_id, array_to_string(raw.mode, '>') AS mode,
+           raw.labels, raw.cac, kept.trajectory_id IS NOT NULL AS kept, raw.lineage.operators AS operators,
            raw.usage.calls AS calls, raw.usage.prompt_tokens + raw.usage.completion_tokens AS tokens,
            raw.usage.usd AS usd
     FROM raw_trajectories raw LEFT JOIN filtered_trajectories kept USING (batch, trajectory_id)

@@ -8,7 +8,15 @@ from collections.abc import Callable
 import pytest
 from jsonschema import Draft202012Validator
 
-from tdscaling_assets.blueprints.batch import ATTEMPTS, BlueprintBatch, draw_cluster, draw_operator, plan_batch
+from tdscaling_assets.blueprints import batch as batch_module
+from tdscaling_assets.blueprints.batch import (
+    ATTEMPTS,
+    BlueprintBatch,
+    draw_cluster,
+    draw_operator,
+    leads_to,
+    plan_batch,
+)
 from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.blueprints.rehearsal import rehearse
 from tdscaling_assets.blueprints.validation import find_fault
@@ -178,27 +186,86 @@ def test_tools_that_run_live_are_planned_like_simulated_ones(foreign_library: Li
     )
 
 
-def test_clusters_are_drawn_by_domain_weight(library: Library) -> None:
+def test_clusters_are_drawn_by_domain_weight(library: Library, regime: Regime) -> None:
     rng = random.Random(1)
-    drawn = {draw_cluster({"banking": 1.0}, library.clusters, rng).domain for _ in range(30)}
+    drawn = {draw_cluster(regime(domain_weights={"banking": 1.0}), library.clusters, rng).domain for _ in range(30)}
     assert drawn == {"banking"}
 
 
-def test_the_best_cluster_of_a_domain_is_drawn_most(library: Library) -> None:
-    rng = random.Random(1)
-    ranks = Counter(draw_cluster({"banking": 1.0}, library.clusters, rng).rank for _ in range(300))
+def test_the_best_cluster_of_a_domain_is_drawn_most(library: Library, regime: Regime) -> None:
+    rng, plan = random.Random(1), regime(domain_weights={"banking": 1.0})
+    ranks = Counter(draw_cluster(plan, library.clusters, rng).rank for _ in range(300))
     assert ranks.most_common(1)[0][0] == min(item.rank for item in library.clusters if item.domain == "banking")
+
+
+def test_a_cluster_that_the_plan_prefers_is_drawn_most(library: Library, regime: Regime) -> None:
+    banks = [cluster.cluster_id for cluster in library.clusters if cluster.domain == "banking"]
+    plan = regime(domain_weights={"banking": 1.0}, cluster_weights={banks[-1]: 0.9, banks[0]: 0.1})
+    drawn = Counter(draw_cluster(plan, library.clusters, random.Random(seed)).cluster_id for seed in range(200))
+    assert set(drawn) == {banks[-1], banks[0]}
+    assert drawn[banks[-1]] > 4 * drawn[banks[0]]
+
+
+def test_more_candidates_are_drawn_than_the_batch_holds(library: Library, regime: Regime) -> None:
+    assert len(small(library, regime(candidates=2.5)).blueprints) == 30
+
+
+def test_blueprints_aim_at_the_modes_of_the_plan(library: Library, regime: Regime) -> None:
+    elders = plan_batch(regime(), "r01-b01", library, (), Settings(batch_size=60, seed=3)).blueprints
+    target = "retrieve>confirm>act>answer"
+    hits = [
+        [
+            ">".join(one.target_mode)
+            for one in plan_batch(plan, "r02-b01", library, elders, Settings(batch_size=40)).blueprints
+        ].count(target)
+        for plan in (regime(cac_target=4.0), regime(cac_target=4.0, mode_targets={target: 1.0}))
+    ]
+    assert hits[1] >= 6 and hits[1] > 2 * hits[0]
+
+
+@pytest.mark.parametrize(
+    ("mode", "target", "leads"),
+    [
+        (("act", "answer"), ("clarify", "act", "verify", "answer"), True),
+        (("act", "answer"), ("act", "answer"), True),
+        (("act", "verify", "answer"), ("verify", "act", "answer"), False),
+        (("act", "recover", "answer"), ("act", "answer"), False),
+        (("act", "recover", "answer"), (), True),
+    ],
+)
+def test_a_mode_leads_to_another_by_adding_labels_only(
+    mode: tuple[str, ...], target: tuple[str, ...], leads: bool
+) -> None:
+    assert leads_to(mode, target) is leads
+
+
+def test_a_child_that_never_runs_is_rejected_and_its_parent_goes_on(
+    library: Library, regime: Regime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> tuple[None, str]:
+        return None, "planted: guard: it never runs"
+
+    monkeypatch.setattr(batch_module, "evolve_or_explain", fail)
+    made = small(library, regime(cac_target=50.0))
+    assert len(made.blueprints) == 12 and not any(one.lineage.operators for one in made.blueprints)
+    assert Counter(one.reason for one in made.rejected)["planted"] >= 12
 
 
 def test_operators_are_drawn_by_weight_and_by_the_label_wished_for(regime: Regime) -> None:
     plan = regime(operator_weights={"guard": 0.5, "compute": 0.5}, mode_weights={"compute": 1.0})
-    drawn = Counter(draw_operator(plan, random.Random(seed)) for seed in range(300))
+    drawn = Counter(draw_operator(plan, (), (), random.Random(seed)) for seed in range(300))
     assert set(drawn) == {"guard", "compute"}
     assert drawn["compute"] > 3 * drawn["guard"]
 
 
 def test_a_plan_without_operators_draws_none(regime: Regime) -> None:
-    assert draw_operator(regime(operator_weights={}), random.Random(1)) is None
+    assert draw_operator(regime(operator_weights={}), (), (), random.Random(1)) is None
+
+
+def test_an_operator_is_drawn_among_those_that_bring_a_label_and_were_not_tried(regime: Regime) -> None:
+    drawn = {draw_operator(regime(), ("act", "clarify"), ("widen",), random.Random(seed)) for seed in range(60)}
+    assert drawn == {"pivot", "withhold"}
+    assert draw_operator(regime(), ("clarify",), ("withhold",), random.Random(1)) is None
 
 
 def test_every_tool_of_every_service_is_in_a_cluster(library: Library) -> None:

@@ -81,15 +81,24 @@ def test_kept_before_leaves_out_the_batch_itself_and_later_ones(filled: Lake, tr
     assert not list(queries.kept_before(filled, "r01-b99"))
 
 
-def test_a_sample_of_kept_blueprints_is_some_of_them_and_depends_on_the_seed(filled: Lake) -> None:
-    every = queries.kept_blueprints(filled, "r02-b01")
-    assert len(every) == 2
-    assert queries.sample_kept_blueprints(filled, "r02-b01", 9, seed=1) == every
-    drawn = [queries.sample_kept_blueprints(filled, "r02-b01", 1, seed=seed) for seed in range(12)]
-    assert {len(one) for one in drawn} == {1}
-    assert {one[0].batch for one in drawn} == {"r01-b99", "r01-b100"}
-    assert drawn == [queries.sample_kept_blueprints(filled, "r02-b01", 1, seed=seed) for seed in range(12)]
-    assert queries.sample_kept_blueprints(filled, "r01-b99", 9, seed=1) == []
+def test_a_sample_of_kept_blueprints_is_some_of_the_earlier_ones_and_is_up_to_the_seed(
+    lake: Lake, trajectory: Trajectory, samples: dict[str, list[Record]]
+) -> None:
+    first = samples["blueprints"][0]
+    made = [first.model_copy(update={"blueprint_id": f"p{number}"}) for number in range(20)]
+    kept = [trajectory.model_copy(update={"trajectory_id": f"t{n}", "blueprint_id": f"p{n}"}) for n in range(0, 20, 2)]
+    frames = {
+        "blueprints": to_frame("blueprints", made),
+        "filtered_trajectories": to_frame("filtered_trajectories", kept),
+    }
+    lake.write(frames, batch="r01-b01", message="fixture")
+    every = queries.sample_kept_blueprints(lake, "r01-b02", 99, seed=1)
+    assert {one.blueprint_id for one in every} == {one.blueprint_id for one in kept}
+    drawn = [queries.sample_kept_blueprints(lake, "r01-b02", 3, seed) for seed in (1, 1, 2)]
+    assert [len(one) for one in drawn] == [3, 3, 3]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert all(one in every for one in drawn[0])
+    assert queries.sample_kept_blueprints(lake, "r01-b01", 3, seed=1) == []
 
 
 def test_clusters_used_counts_blueprints_of_earlier_batches(filled: Lake) -> None:

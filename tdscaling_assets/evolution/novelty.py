@@ -1,0 +1,111 @@
+"""Blueprints that could be talked about in, those worth their model calls out: expected marginal gain, lazily greedy.
+
+The objective is the steering metrics' own. With n_c kept trajectories of category c out of N, N·H = N log2 N − Σ n_c
+log2 n_c bits. At the size N* that the kept set will have, one more of c brings log2 N* − (change of n_c log2 n_c) bits;
+what counts is how much more that is than the H bits of a typical one, over domains and over modes. Complexity counts as
+the share of the plan's target that is reached, in bits. Each gain is weighted by the chance that the trajectory will be
+kept. Modes that the plan aims at come first, each up to its share of AIMED_SHARE of the batch.
+
+Every term is concave in what was chosen before, so the sum is submodular and a stale gain is an upper bound: only the
+candidate on top need be looked at again (Minoux 1978).
+"""
+
+import heapq
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tdscaling_assets.evolution.bandit import NO_OPERATOR, OperatorStats
+from tdscaling_assets.schema import Record, RoundPlan
+
+AIMED_SHARE = 0.5
+"""Of the batch: most blueprints that are chosen first because the plan aims at their mode."""
+MOST_COMPLEXITY = 1.5
+"""Of the plan's CAC target: what a blueprint beyond it gains no more by."""
+
+
+class Candidate(Record):
+    """What is known of a blueprint before its conversation: `chance` of being kept, 0 to 1."""
+
+    domain: str
+    mode: str
+    cac: float
+    chance: float = 1.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A candidate by its index, with the gain in bits expected of it."""
+
+    index: int
+    gain: float
+
+
+def choose_novel(
+    candidates: Sequence[Candidate],
+    wanted: int,
+    kept_by_domain: Mapping[str, int],
+    kept_by_mode: Mapping[str, int],
+    plan: RoundPlan,
+) -> tuple[list[Choice], list[Choice]]:
+    """Up to `wanted` candidates in greedy order, and those left with what each would still add; equal gains go to the
+    lower index."""
+    domains, modes = _Spread(kept_by_domain, wanted), _Spread(kept_by_mode, wanted)
+    aimed = {mode: max(1, int(AIMED_SHARE * wanted * share)) for mode, share in plan.mode_targets.items() if share > 0}
+
+    def gain(candidate: Candidate) -> float:
+        reached = min(MOST_COMPLEXITY, candidate.cac / plan.cac_target) if plan.cac_target > 0 else 0.0
+        new = domains.gain(candidate.domain, candidate.chance) + modes.gain(candidate.mode, candidate.chance)
+        return new + candidate.chance * reached
+
+    def cost(index: int) -> tuple[bool, float, int]:
+        """What the heap is ordered by; it never falls."""
+        return aimed.get(candidates[index].mode, 0) <= 0, -gain(candidates[index]), index
+
+    heap = [cost(index) for index in range(len(candidates))]
+    heapq.heapify(heap)
+    chosen: list[Choice] = []
+    while heap and len(chosen) < wanted:
+        stale = heapq.heappop(heap)
+        fresh = cost(stale[-1])
+        if fresh > stale:
+            heapq.heappush(heap, fresh)
+            continue
+        _, loss, index = fresh
+        chosen.append(Choice(index, -loss))
+        domains.add(candidates[index].domain, candidates[index].chance)
+        modes.add(candidates[index].mode, candidates[index].chance)
+        if candidates[index].mode in aimed:
+            aimed[candidates[index].mode] -= 1
+    return chosen, [Choice(index, gain(candidates[index])) for index in sorted(index for _, _, index in heap)]
+
+
+def chance_of_keeping(operators: Sequence[str], stats: Mapping[str, OperatorStats]) -> float:
+    """The worst of the operators' posterior mean acceptances (1 + kept) / (2 + tried), 1/2 where nothing is known; of
+    what was kept without an operator where there is none."""
+    return min(_acceptance(stats.get(name, OperatorStats())) for name in operators or (NO_OPERATOR,))
+
+
+def _acceptance(one: OperatorStats) -> float:
+    return (1 + one.kept) / (2 + one.tried)
+
+
+class _Spread:
+    """Expected trajectories per category, and what one more would bring."""
+
+    def __init__(self, kept: Mapping[str, int], wanted: int) -> None:
+        self._counts = {name: float(count) for name, count in kept.items()}
+        total = sum(kept.values())
+        bits = math.log2(total) - sum(map(_c_log_c, self._counts.values())) / total if total else 0.0
+        self._more = math.log2(max(2, total + wanted)) - bits
+
+    def gain(self, name: str, chance: float) -> float:
+        count = self._counts.get(name, 0.0)
+        return chance * self._more - (_c_log_c(count + chance) - _c_log_c(count))
+
+    def add(self, name: str, chance: float) -> None:
+        self._counts[name] = self._counts.get(name, 0.0) + chance
+
+
+def _c_log_c(count: float) -> float:
+    return count * math.log2(count) if count > 0 else 0.0

@@ -1,0 +1,76 @@
+"""How often each reasoning mode was kept in, the modes to aim at next out: rare ones, and ones never seen.
+
+A mode never seen is one label away from a mode that was seen, and no two of its labels follow each other that never
+did, so that it can be reached: the adjacent possible.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from tdscaling_assets.schema import LABELS
+
+TARGETS = 60
+"""Modes that a plan aims at; half of them never seen, as long as there are as many."""
+NEIGHBOURS_OF = 120
+"""Seen modes, the most frequent first, whose neighbours are considered."""
+LONGEST = 8
+"""Labels of the longest target: each one more costs a step or a turn."""
+
+_CALLS = frozenset({"retrieve", "act", "parallel", "compute", "verify"})
+_SPOKEN = frozenset({"answer", "decline", "clarify", "confirm"})
+_NEEDS: dict[str, frozenset[str]] = {"recover": _CALLS, "verify": frozenset({"act", "parallel"})}
+"""What must have come before a label, any one of it: a call that failed, a value that was written."""
+
+
+def mode_targets(kept: Mapping[str, int], labels: Mapping[str, float], rng: random.Random) -> dict[str, float]:
+    """Mode (labels joined by `>`) → probability, at most TARGETS of them, as a function of the counts and `rng`.
+
+    A mode's share is ∝ (1 + kept)^−0.5. Of the neighbours never seen, those with labels of high weight in `labels`
+    (label → probability) are drawn first. Empty where nothing was kept.
+    """
+    seen = sorted((mode for mode in kept if kept[mode] > 0 and mode), key=lambda mode: (kept[mode], mode))
+    if not seen:
+        return {}
+    new = _draw(_unseen(seen[::-1][:NEIGHBOURS_OF], kept), labels, rng)
+    rare = [mode for mode in seen if len(mode.split(">")) <= LONGEST][: TARGETS - len(new)]
+    scores = {mode: (1 + kept.get(mode, 0)) ** -0.5 for mode in (*new, *rare)}
+    total = sum(scores.values())
+    return {mode: score / total for mode, score in scores.items()}
+
+
+def is_possible(mode: Sequence[str]) -> bool:
+    """Whether a conversation can have this mode: labels once each, words at the end, nothing before what it needs."""
+    if not mode or mode[-1] not in _SPOKEN or len(set(mode)) < len(mode) or not set(mode) <= set(LABELS):
+        return False
+    return all(not _NEEDS.get(label) or _NEEDS[label].intersection(mode[:place]) for place, label in enumerate(mode))
+
+
+def _unseen(seen: Sequence[str], kept: Mapping[str, int]) -> list[tuple[str, str]]:
+    """(mode, the label that is new in it) of every neighbour within reach that was never kept, each mode once."""
+    followed = {pair for mode in kept for pair in _pairs(mode.split(">"))}
+    found: dict[str, str] = {}
+    for mode in seen:
+        for neighbour, label in _neighbours(mode.split(">")):
+            joined = ">".join(neighbour)
+            if not kept.get(joined) and joined not in found and followed.issuperset(_pairs(neighbour)):
+                found[joined] = label
+    return sorted(found.items())
+
+
+def _pairs(mode: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return pairwise(("", *mode, ""))
+
+
+def _neighbours(mode: list[str]) -> Iterator[tuple[list[str], str]]:
+    """The mode with one more label, in every place."""
+    for label in LABELS if len(mode) < LONGEST else ():
+        if label not in mode:
+            for place in range(len(mode) + 1):
+                yield [*mode[:place], label, *mode[place:]], label
+
+
+def _draw(unseen: Sequence[tuple[str, str]], labels: Mapping[str, float], rng: random.Random) -> list[str]:
+    """Half of the targets, without replacement, by the weight of the new label (Efraimidis and Spirakis 2006)."""
+    keyed = [(rng.random() ** (1 / max(labels.get(label, 0.0), 1e-9)), mode) for mode, label in unseen]
+    return [mode for _, mode in sorted(keyed, reverse=True)[: TARGETS // 2]]
