@@ -25,6 +25,7 @@ TDS = str(Path(sys.executable).with_name("tds"))
 SECONDS_BETWEEN_SAMPLES = 0.01
 STEP_ENDS = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS}
 WHOLE = "all"
+TABLES = ("raw_trajectories", "filtered_trajectories")
 
 
 class Cost(NamedTuple):
@@ -53,7 +54,8 @@ def main() -> None:
         costs = []
         for number in range(1, options.batches + 1):
             costs.append(run_batch(home, options.size))
-            print(f"batch {number}: {costs[-1][WHOLE].seconds:.0f} s", file=sys.stderr)
+            told = (f"{stage} {cost.seconds:.0f} s {cost.megabytes:.0f} MB" for stage, cost in costs[-1].items())
+            print(f"batch {number}: {', '.join(told)}", file=sys.stderr, flush=True)
         print(f"{options.batches} batches of {options.size}: {count(home)}")
     show("seconds", [{stage: cost.seconds for stage, cost in one.items()} for one in costs])
     show("peak MB", [{stage: cost.megabytes for stage, cost in one.items()} for one in costs])
@@ -119,9 +121,6 @@ def count(home: Path) -> str:
     with Lake.open(Settings(home=home), read_only=True) as lake:
         raw, kept = (lake.read(table, columns=["trajectory_id"]).height for table in TABLES)
     return f"{raw} conversations, {kept} kept"
-
-
-TABLES = ("raw_trajectories", "filtered_trajectories")
 
 
 def show(name: str, rows: list[dict[str, float]]) -> None:

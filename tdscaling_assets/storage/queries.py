@@ -102,12 +102,20 @@ def named_verdicts(lake: Lake, trajectory_ids: Sequence[str]) -> list[Verdict]:
     return _named(lake, "verdicts", Verdict, trajectory_ids)
 
 
-def chosen_trajectories(lake: Lake) -> Iterator[Trajectory]:
-    """Those of the stored training set, in its order; few are in memory at a time."""
+def chosen_trajectories(lake: Lake, sorted_rows: int = 5000) -> Iterator[Trajectory]:
+    """Those of the stored training set, in its order; few are in memory at a time.
+
+    Each pass over the table puts `sorted_rows` of them in order: more means fewer passes and more memory.
+    """
     columns = _names(find_table("filtered_trajectories").columns)
-    sql = f'SELECT {columns} FROM filtered_trajectories JOIN training_set USING (trajectory_id) ORDER BY "order"'
-    for frame in lake.stream(sql):
-        yield from from_frame(Trajectory, frame)
+    sql = (
+        f"SELECT {columns} FROM filtered_trajectories JOIN training_set USING (trajectory_id) "
+        'WHERE "order" BETWEEN ? AND ? ORDER BY "order"'
+    )
+    last = lake.query('SELECT coalesce(max("order"), 0) FROM training_set').item()
+    for start in range(0, last + 1, sorted_rows):
+        for frame in lake.stream(sql, [start, start + sorted_rows - 1]):
+            yield from from_frame(Trajectory, frame)
 
 
 def count_gone_choices(lake: Lake) -> int:

@@ -127,6 +127,7 @@ def test_chosen_trajectories_come_in_the_order_of_the_training_set(lake: Lake, t
     lake.write({"filtered_trajectories": to_frame("filtered_trajectories", kept)}, batch="r01-b01", message="kept")
     lake.write({"training_set": to_frame("training_set", order)}, batch=None, message="chosen")
     assert list(queries.chosen_trajectories(lake)) == kept[::-1]
+    assert list(queries.chosen_trajectories(lake, sorted_rows=100)) == kept[::-1]
     assert queries.count_gone_choices(lake) == 0
     lake.write({"filtered_trajectories": to_frame("filtered_trajectories", kept[2:])}, batch="r01-b01", message="fewer")
     assert queries.count_gone_choices(lake) == 2
