@@ -9,7 +9,7 @@ from tdscaling_assets.agents.environment import Environment
 from tdscaling_assets.catalog.ledger import Ledger
 from tdscaling_assets.catalog.normalise import Origin
 from tdscaling_assets.defs.tables import preview
-from tdscaling_assets.export.card import ExportInfo, Refusal, render_card
+from tdscaling_assets.export.card import Contents, ExportInfo, Refusal, render_card
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
 from tdscaling_assets.prompts import as_data, read_guidance, render, with_guidance
 from tdscaling_assets.report.browser import embed_json
@@ -94,7 +94,7 @@ def test_a_preview_renders_none_of_it(tool: Tool, text: str) -> None:
 
 def test_the_dataset_card_renders_none_of_it() -> None:
     info = ExportInfo(name="x", models=(), simulated=True)
-    card = render_card([], [], info, [Refusal(trajectory_id="t", reason=HOSTILE)])
+    card = render_card(Contents(), [], info, [Refusal(trajectory_id="t", reason=HOSTILE)])
     row = next(line for line in card.splitlines() if line.startswith("| t |"))
     assert "<" not in row and "![x](" not in row and row.replace("\\|", "").count("|") == 3
     assert "{{ 7 * 7 }}" in row

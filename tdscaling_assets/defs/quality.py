@@ -1,17 +1,19 @@
 """filtered_trajectories: what passes every rule of the funnel; each verdict is in `verdicts`."""
 
 import dagster as dg
+import polars as pl
 
 from tdscaling_assets.defs.system import System, open_replies
 from tdscaling_assets.defs.tables import picture, store, table_asset
 from tdscaling_assets.llm.roles import open_models
 from tdscaling_assets.quality.case import Case
-from tdscaling_assets.quality.funnel import run_funnel
+from tdscaling_assets.quality.duplicates import find_earlier_copies
+from tdscaling_assets.quality.funnel import Funnel
 from tdscaling_assets.report.flow import funnel_figure
 from tdscaling_assets.schema import Blueprint, Tool, Trajectory
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import kept_before
-from tdscaling_assets.storage.rows import to_frame
+from tdscaling_assets.storage.rows import in_chunks, to_frame
 from tdscaling_assets.storage.summaries import counts_per_batch, rejections
 
 
@@ -20,22 +22,30 @@ async def filtered_trajectories(context: dg.AssetExecutionContext, system: Syste
     """The kept conversations: valid, paired, grounded, true to their blueprint, unleaked, in the right final state."""
     settings, batch = system.settings(), context.partition_key
     with Lake.open(settings) as lake:
-        plans = {one.blueprint_id: one for one in lake.records("blueprints", Blueprint, batch=batch)}
-        tools = {tool.tool_id: tool for tool in lake.records("tool_catalog", Tool)}
-        raw = lake.records("raw_trajectories", Trajectory, batch=batch)
-        cases = [Case(trajectory, plans[trajectory.blueprint_id], tools) for trajectory in raw]
+        raw = lake.stream_records("raw_trajectories", Trajectory, [batch])
+        copies = find_earlier_copies(raw, kept_before(lake, batch), settings.duplicate_similarity)
         with open_replies(settings, batch) as replies:
             async with open_models(settings, replies) as models:
-                result = await run_funnel(cases, kept_before(lake, batch), models.get("judge"), settings)
-        unscored = sum(verdict.rule == "judge" and verdict.score is None for verdict in result.verdicts)
+                frames = await judge_batch(lake, batch, Funnel(copies, models.get("judge"), settings))
+        verdicts, kept = frames["verdicts"], frames["filtered_trajectories"].height
+        unscored = verdicts.filter(pl.col("score").is_null(), rule="judge").height
         if unscored:
             context.log.warning(f"{unscored} conversations are kept without the judge's score: see `verdicts`")
-        frames = {
-            "filtered_trajectories": to_frame("filtered_trajectories", result.kept),
-            "verdicts": to_frame("verdicts", result.verdicts, batch=batch),
-        }
-        metadata = {"unscored": unscored, "raw": len(raw), "acceptance_rate": len(result.kept) / max(1, len(raw))}
+        judged = verdicts["trajectory_id"].n_unique()
+        metadata = {"unscored": unscored, "raw": judged, "acceptance_rate": kept / max(1, judged)}
         stored = store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=metadata)
         counts, reasons = (frame.filter(batch=batch) for frame in (counts_per_batch(lake), rejections(lake)))
         funnel = picture(funnel_figure(counts, reasons), "Funnel")
         return dg.MaterializeResult(metadata={**(stored.metadata or {}), "funnel": funnel})
+
+
+async def judge_batch(lake: Lake, batch: str, funnel: Funnel) -> dict[str, pl.DataFrame]:
+    """The kept conversations of the batch, and every verdict, as frames of those tables."""
+    plans = {one.blueprint_id: one for one in lake.records("blueprints", Blueprint, batch=batch)}
+    tools = {tool.tool_id: tool for tool in lake.records("tool_catalog", Tool)}
+    kept, verdicts = [to_frame("filtered_trajectories", [])], [to_frame("verdicts", [], batch=batch)]
+    for chunk in in_chunks(lake.stream_records("raw_trajectories", Trajectory, [batch])):
+        result = await funnel.run([Case(trajectory, plans[trajectory.blueprint_id], tools) for trajectory in chunk])
+        kept.append(to_frame("filtered_trajectories", result.kept))
+        verdicts.append(to_frame("verdicts", result.verdicts, batch=batch))
+    return {"filtered_trajectories": pl.concat(kept), "verdicts": pl.concat(verdicts)}

@@ -1,5 +1,7 @@
 """diversity_report: the metrics of the batch and of everything kept so far, and the page that shows them."""
 
+from typing import NamedTuple
+
 import dagster as dg
 import polars as pl
 
@@ -9,13 +11,14 @@ from tdscaling_assets.llm.teacher import is_simulated
 from tdscaling_assets.metrics.context import MeasureContext
 from tdscaling_assets.metrics.groups import group_rows
 from tdscaling_assets.metrics.measure import measure, metric_values
+from tdscaling_assets.report.browser import sample_evenly
 from tdscaling_assets.report.data import ReportData
 from tdscaling_assets.report.page import draw_pictures, write_report
 from tdscaling_assets.report.toolgraph import ToolName
-from tdscaling_assets.schema import GroupRow, MetricRow, Trajectory, Verdict
+from tdscaling_assets.schema import GroupRow, MetricRow
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.queries import count_canonical_tools, plan_of
+from tdscaling_assets.storage.queries import count_canonical_tools, named_trajectories, named_verdicts, plan_of
 from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.summaries import (
     batches_until,
@@ -94,12 +97,20 @@ def measure_batch(lake: Lake, batch: str, settings: Settings) -> tuple[Measured,
     return figures("batch", [batch]), figures("cumulative", until)
 
 
+class Place(NamedTuple):
+    """Where a trajectory that the browser may show stands."""
+
+    round: str
+    batch: str
+    trajectory_id: str
+
+
 def read_report(lake: Lake, settings: Settings) -> ReportData:
     """Everything that the page shows, of all batches."""
     runs = outcomes(lake)
-    chosen = runs.group_by("batch", maintain_order=True).head(SHOWN_PER_BATCH)["trajectory_id"]
-    trajectories = [one for one in lake.records("raw_trajectories", Trajectory) if one.trajectory_id in set(chosen)]
-    verdicts = [one for one in lake.records("verdicts", Verdict) if one.trajectory_id in set(chosen)]
+    first = runs.group_by("batch", maintain_order=True).head(SHOWN_PER_BATCH)
+    shown = sample_evenly([Place(*row) for row in first.select(Place._fields).iter_rows()])
+    identities = [one.trajectory_id for one in shown]
     models = speaking_models(lake)
     tools = lake.read("tool_catalog", columns=["tool_id", "server", "name"])
     edges = lake.query("SELECT count(*) FROM tool_graph").item()
@@ -110,8 +121,8 @@ def read_report(lake: Lake, settings: Settings) -> ReportData:
         rejections=rejections(lake),
         clusters=lake.read("business_clusters"),
         outcomes=runs,
-        trajectories=trajectories,
-        verdicts=verdicts,
+        trajectories=named_trajectories(lake, identities),
+        verdicts=named_verdicts(lake, identities),
         models=models,
         simulated=is_simulated(models),
         snapshot=lake.snapshot(),

@@ -5,16 +5,17 @@ import polars as pl
 
 from tdscaling_assets.defs.system import System
 from tdscaling_assets.defs.tables import store, table_asset
+from tdscaling_assets.errors import TdsError
 from tdscaling_assets.export.card import ExportInfo
 from tdscaling_assets.export.folder import ExportSummary, write_export
 from tdscaling_assets.export.select import select_training_set
 from tdscaling_assets.llm.teacher import is_simulated
-from tdscaling_assets.schema import MetricRow, Tool, Trajectory
+from tdscaling_assets.schema import MetricRow, Tool
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.queries import reported_batches
+from tdscaling_assets.storage.queries import chosen_trajectories, count_gone_choices, reported_batches
 from tdscaling_assets.storage.rows import from_frame, to_frame
-from tdscaling_assets.storage.summaries import kept_measures, speaking_models
+from tdscaling_assets.storage.summaries import speaking_models
 
 
 @table_asset("training_set", "jsonl", deps=["filtered_trajectories"])
@@ -22,7 +23,8 @@ def training_set(context: dg.AssetExecutionContext, system: System) -> dg.Materi
     """The kept trajectories in greedy diversity order, written to `export/latest` as OpenAI messages and Parquet."""
     settings = system.settings()
     with Lake.open(settings) as lake:
-        rows = select_training_set(kept_measures(lake), settings.export_budget)
+        kept = lake.read("filtered_trajectories", columns=["trajectory_id", "domain", "mode", "cac"])
+        rows = select_training_set(kept, settings.export_budget)
         frames = {"training_set": to_frame("training_set", rows)}
         stored = store(lake, frames, batch=None, run_id=context.run.run_id)
         summary = export_training_set(lake, settings, "latest")
@@ -35,10 +37,13 @@ def training_set(context: dg.AssetExecutionContext, system: System) -> dg.Materi
 
 
 def export_training_set(lake: Lake, settings: Settings, name: str) -> ExportSummary:
-    """Write the stored training set to `export/<name>`, in its order."""
-    order = lake.read("training_set", columns=["order", "trajectory_id"])
-    kept = {one.trajectory_id: one for one in lake.records("filtered_trajectories", Trajectory)}
-    chosen = [kept[trajectory_id] for trajectory_id in order.sort("order")["trajectory_id"]]
+    """Write the stored training set to `export/<name>`, in its order.
+
+    Raises TdsError when it names conversations that are kept no more.
+    """
+    gone = count_gone_choices(lake)
+    if gone:
+        raise TdsError(f"{gone} conversations of training_set are kept no more: materialize training_set again")
     tools = lake.records("tool_catalog", Tool)
     models = speaking_models(lake)
     info = ExportInfo(
@@ -49,7 +54,9 @@ def export_training_set(lake: Lake, settings: Settings, name: str) -> ExportSumm
         sources=tuple(sorted({tool.source for tool in tools})),
     )
     folder = settings.home / "export" / name
-    return write_export(folder, chosen, {tool.tool_id: tool for tool in tools}, last_metrics(lake), info)
+    return write_export(
+        folder, chosen_trajectories(lake), {tool.tool_id: tool for tool in tools}, last_metrics(lake), info
+    )
 
 
 def last_metrics(lake: Lake) -> list[MetricRow]:

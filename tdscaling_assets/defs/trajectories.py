@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 import dagster as dg
+import polars as pl
 
 from tdscaling_assets.agents.batch import run_batch
 from tdscaling_assets.agents.conversation import Stage
@@ -42,19 +43,20 @@ async def raw_trajectories(context: dg.AssetExecutionContext, system: System) ->
         models = open_models(settings, replies)
         stage = open_stage(settings, tools, blueprints, models)
         done, stopped = await _hold(blueprints, stage, models, spool, context.log.info)
-        trajectories = [done[one.blueprint_id] for one in blueprints if one.blueprint_id in done]
+        held = [one.blueprint_id for one in blueprints if one.blueprint_id in done]
         pending = [_pend(one, stopped) for one in blueprints if one.blueprint_id not in done]
-        if pending and not trajectories:
+        if pending and not held:
             raise TdsError(f"no conversation of batch {batch} was held: {stopped}")
-        if trajectories and all(map(_model_was_gone, trajectories)):
+        if held and all(_model_was_gone(spool.read(blueprint_id)) for blueprint_id in held):
+            last = spool.read(held[-1]).failure
             spool.clear()
             raise TdsError(
-                f"every conversation of batch {batch} failed, the last as {trajectories[-1].failure}; mend that and "
-                "run the batch again"
+                f"every conversation of batch {batch} failed, the last as {last}; mend that and run the batch again"
             )
+        trajectories = to_frame("raw_trajectories", map(spool.read, held))
         with Lake.open(settings) as lake:
             frames = {
-                "raw_trajectories": to_frame("raw_trajectories", trajectories),
+                "raw_trajectories": trajectories,
                 "pending_blueprints": to_frame("pending_blueprints", pending),
             }
             metadata = {**_figures(trajectories), "pending": len(pending)}
@@ -68,11 +70,11 @@ async def raw_trajectories(context: dg.AssetExecutionContext, system: System) ->
 
 async def _hold(
     blueprints: Sequence[Blueprint], stage: Stage, models: Models, spool: Spool, say: Callable[[str], None]
-) -> tuple[dict[str, Trajectory], str]:
-    """The conversations by blueprint id, those of the spool and new ones, which are on disk before their slot is free;
-    and why some are missing. Those that failed because a model was gone are held anew."""
+) -> tuple[set[str], str]:
+    """Ids of the blueprints whose conversation the spool holds, from before or new, which is on disk before its slot is
+    free; and why some are missing. Those that failed because a model was gone are held anew."""
     digests = {one.blueprint_id: _fingerprint(one, stage) for one in blueprints}
-    done = {key: one for key, one in spool.load(digests).items() if not _model_was_gone(one)}
+    done = {blueprint_id for blueprint_id in spool.load(digests) if not _model_was_gone(spool.read(blueprint_id))}
     plans = {one.blueprint_id: one for one in blueprints}
     progress = Progress(
         len(blueprints),
@@ -87,7 +89,7 @@ async def _hold(
     async def keep(trajectory: Trajectory) -> None:
         async with writing:
             await asyncio.to_thread(spool.append, trajectory, digests[trajectory.blueprint_id])
-        done[trajectory.blueprint_id] = trajectory
+        done.add(trajectory.blueprint_id)
         progress.count(trajectory)
 
     async with AsyncExitStack() as opened:
@@ -157,13 +159,15 @@ def _fingerprint(blueprint: Blueprint, stage: Stage) -> str:
     return digest(blueprint.model_dump(mode="json"), speakers, manner, *live)
 
 
-def _figures(trajectories: Sequence[Trajectory]) -> dict[str, float]:
-    usages = [trajectory.usage for trajectory in trajectories]
-    prices = [usage.usd for usage in usages if usage.usd is not None]
-    figures: dict[str, float] = {
-        "failed": sum(trajectory.outcome == "failed" for trajectory in trajectories),
-        "model_calls": sum(usage.calls for usage in usages),
-        "prompt_tokens": sum(usage.prompt_tokens for usage in usages),
-        "completion_tokens": sum(usage.completion_tokens for usage in usages),
-    }
-    return figures | ({"usd": sum(prices)} if len(prices) == len(usages) else {})
+def _figures(trajectories: pl.DataFrame) -> dict[str, float]:
+    """Totals of the batch; `usd` only where every price is known."""
+    usage = trajectories["usage"].struct.unnest()
+    totals: dict[str, float] = usage.select(
+        model_calls=pl.col("calls").sum(),
+        prompt_tokens=pl.col("prompt_tokens").sum(),
+        completion_tokens=pl.col("completion_tokens").sum(),
+        usd=pl.col("usd").sum(),
+    ).row(0, named=True)
+    if usage["usd"].null_count():
+        del totals["usd"]
+    return {"failed": trajectories.filter(outcome="failed").height, **totals}

@@ -2,9 +2,9 @@
 
 select.py    rows → the order in which to spend a training budget, by entropy gained
 sound.py     what every exported conversation must satisfy
-openai.py    trajectories → JSON lines of OpenAI messages
-sharegpt.py  trajectories → JSON lines of ShareGPT turns
-parquet.py   the OpenAI rows as Parquet
+openai.py    a trajectory → its row of OpenAI messages
+sharegpt.py  a trajectory → its row of ShareGPT turns
+rows.py      rows → JSON lines; OpenAI rows → Parquet
 card.py      what is known about the set → README.md
 folder.py    all of it → one folder, at once or not at all
 """

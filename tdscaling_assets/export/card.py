@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -31,12 +32,33 @@ class Refusal(Record):
     reason: str
 
 
+@dataclass
+class Contents:
+    """What the files hold, counted one conversation at a time; `cac` is a sum."""
+
+    count: int = 0
+    calls: int = 0
+    simulated_observations: int = 0
+    cac: float = 0.0
+    tools: set[str] = field(default_factory=set)
+    domains: Counter[str] = field(default_factory=Counter)
+    modes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: Trajectory) -> None:
+        """Count one more."""
+        self.count += 1
+        self.calls += sum(len(message.tool_calls) for message in row.messages)
+        self.simulated_observations += sum(message.simulated for message in row.messages)
+        self.cac += row.cac
+        self.tools.update(row.tools)
+        self.domains[row.domain] += 1
+        self.modes[" > ".join(row.mode)] += 1
+
+
 def render_card(
-    trajectories: Sequence[Trajectory], metrics: Sequence[MetricRow], info: ExportInfo, refused: Sequence[Refusal] = ()
+    contents: Contents, metrics: Sequence[MetricRow], info: ExportInfo, refused: Sequence[Refusal] = ()
 ) -> str:
     """Markdown with a Hugging Face front matter; `metrics` are figures of the kept set the export was chosen from."""
-    domains = Counter(row.domain for row in trajectories)
-    modes = Counter(" > ".join(row.mode) for row in trajectories)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -48,19 +70,19 @@ def render_card(
     environment.filters["cell"] = _cell
     return environment.get_template("card.md.jinja").render(
         info=info,
-        count=len(trajectories),
-        calls=sum(len(message.tool_calls) for row in trajectories for message in row.messages),
-        tools=len({name for row in trajectories for name in row.tools}),
-        simulated_observations=sum(message.simulated for row in trajectories for message in row.messages),
-        mean_cac=sum(row.cac for row in trajectories) / len(trajectories) if trajectories else 0.0,
-        domains=_by_count(domains),
-        modes=_by_count(modes)[:MODES_SHOWN],
-        n_modes=len(modes),
-        h_dom=entropy(domains),
-        h_mode=entropy(modes),
+        count=contents.count,
+        calls=contents.calls,
+        tools=len(contents.tools),
+        simulated_observations=contents.simulated_observations,
+        mean_cac=contents.cac / contents.count if contents.count else 0.0,
+        domains=_by_count(contents.domains),
+        modes=_by_count(contents.modes)[:MODES_SHOWN],
+        n_modes=len(contents.modes),
+        h_dom=entropy(contents.domains),
+        h_mode=entropy(contents.modes),
         metrics=metrics,
         refused=refused,
-        size_category=_size_category(len(trajectories)),
+        size_category=_size_category(contents.count),
     )
 
 

@@ -2,13 +2,13 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tdscaling_assets.export.card import ExportInfo, Refusal, render_card
-from tdscaling_assets.export.openai import write_openai
-from tdscaling_assets.export.parquet import write_parquet
-from tdscaling_assets.export.sharegpt import write_sharegpt
+from tdscaling_assets.export.card import Contents, ExportInfo, Refusal, render_card
+from tdscaling_assets.export.openai import openai_row
+from tdscaling_assets.export.rows import JsonLines, ParquetRows
+from tdscaling_assets.export.sharegpt import sharegpt_row
 from tdscaling_assets.export.sound import find_fault
 from tdscaling_assets.schema import MetricRow, Record, Tool, Trajectory
 
@@ -24,29 +24,47 @@ class ExportSummary(Record):
 
 def write_export(
     folder: Path,
-    trajectories: Sequence[Trajectory],
+    trajectories: Iterable[Trajectory],
     tools: Mapping[str, Tool],
     metrics: Sequence[MetricRow],
     info: ExportInfo,
 ) -> ExportSummary:
     """Write train.jsonl, sharegpt.jsonl, train.parquet and README.md into `folder`, replacing what it held.
 
-    Trajectories keep their order. One that no trainer could use is left out, named in the summary and on the card.
+    Trajectories keep their order, and few are in memory at a time. One that no trainer could use is left out, named
+    in the summary and on the card.
     """
-    faults = [(row, find_fault(row, tools)) for row in trajectories]
-    sound = [row for row, fault in faults if not fault]
-    refused = tuple(Refusal(trajectory_id=row.trajectory_id, reason=fault) for row, fault in faults if fault)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         new = Path(temporary) / "new"
         new.mkdir()
-        write_openai(new / "train.jsonl", sound, tools)
-        write_sharegpt(new / "sharegpt.jsonl", sound, tools)
-        write_parquet(new / "train.parquet", sound, tools)
-        (new / "README.md").write_text(render_card(sound, metrics, info, refused), encoding="utf-8")
+        contents, refused = _write_rows(new, trajectories, tools)
+        (new / "README.md").write_text(render_card(contents, metrics, info, refused), encoding="utf-8")
         _replace(folder, new, Path(temporary) / "old")
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
-    return ExportSummary(folder=folder, exported=len(sound), refused=refused, size_bytes=sizes)
+    return ExportSummary(folder=folder, exported=contents.count, refused=tuple(refused), size_bytes=sizes)
+
+
+def _write_rows(
+    folder: Path, trajectories: Iterable[Trajectory], tools: Mapping[str, Tool]
+) -> tuple[Contents, list[Refusal]]:
+    """Every sound trajectory into the three files of rows, the others refused."""
+    contents, refused = Contents(), []
+    with (
+        JsonLines(folder / "train.jsonl") as openai,
+        JsonLines(folder / "sharegpt.jsonl") as sharegpt,
+        ParquetRows(folder / "train.parquet") as parquet,
+    ):
+        for trajectory in trajectories:
+            if fault := find_fault(trajectory, tools):
+                refused.append(Refusal(trajectory_id=trajectory.trajectory_id, reason=fault))
+                continue
+            row = openai_row(trajectory, tools)
+            openai.write(row)
+            parquet.write(row)
+            sharegpt.write(sharegpt_row(trajectory, tools))
+            contents.add(trajectory)
+    return contents, refused
 
 
 def _replace(folder: Path, new: Path, old: Path) -> None:

@@ -1,17 +1,10 @@
-"""Trajectories in, OpenAI chat fine-tuning rows out: one JSON object per line with `messages`, `tools`, `domain`."""
+"""Trajectories in, OpenAI chat fine-tuning rows out: `messages`, `tools`, `domain`."""
 
-import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 from tdscaling_assets.errors import TdsError
 from tdscaling_assets.export.sound import find_fault
 from tdscaling_assets.schema import JsonObject, Tool, Trajectory, chat_messages, function_schema
-
-
-def write_openai(path: Path, trajectories: Iterable[Trajectory], tools: Mapping[str, Tool]) -> int:
-    """Write one line per trajectory, in the order given; returns the number of lines. Raises TdsError on a fault."""
-    return write_lines(path, (openai_row(trajectory, tools) for trajectory in trajectories))
 
 
 def openai_row(trajectory: Trajectory, tools: Mapping[str, Tool]) -> JsonObject:
@@ -33,13 +26,3 @@ def openai_row(trajectory: Trajectory, tools: Mapping[str, Tool]) -> JsonObject:
         "mode": ">".join(trajectory.mode),
         "cac": trajectory.cac,
     }
-
-
-def write_lines(path: Path, rows: Iterable[JsonObject]) -> int:
-    """Write rows as JSON lines in UTF-8; returns how many."""
-    count = 0
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            count += 1
-    return count

@@ -7,22 +7,15 @@ what stands before the first human word or after the model's last is left out. T
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 
 from tdscaling_assets.errors import TdsError
-from tdscaling_assets.export.openai import write_lines
 from tdscaling_assets.export.sound import find_fault
 from tdscaling_assets.schema import JsonObject, Message, Tool, Trajectory, parse_object, parse_value
 
 Turn = tuple[str, str]  # (from, value)
 MODEL_SIDE = ("gpt", "function_call")
-
-
-def write_sharegpt(path: Path, trajectories: Iterable[Trajectory], tools: Mapping[str, Tool]) -> int:
-    """Write one line per trajectory, in the order given; returns the number of lines. Raises TdsError on a fault."""
-    return write_lines(path, (sharegpt_row(trajectory, tools) for trajectory in trajectories))
 
 
 def sharegpt_row(trajectory: Trajectory, tools: Mapping[str, Tool]) -> JsonObject:

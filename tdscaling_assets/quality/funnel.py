@@ -1,12 +1,12 @@
 """Raw trajectories in, verdicts and kept trajectories out, in a fixed order; each stops at its first reject."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tdscaling_assets.llm.protocol import ChatModel
 from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.contamination import benchmark_ngrams, shared_ngram
-from tdscaling_assets.quality.duplicates import SeenConversations
+from tdscaling_assets.quality.duplicates import SeenConversations, find_earlier_copies
 from tdscaling_assets.quality.judge import judge_conversation
 from tdscaling_assets.quality.rules import RULES
 from tdscaling_assets.schema import Record, Trajectory, Verdict
@@ -21,28 +21,51 @@ class FunnelResult(Record):
 
 
 async def run_funnel(
-    cases: Sequence[Case], earlier: Sequence[Trajectory], judge: ChatModel | None, settings: Settings
+    cases: Sequence[Case], earlier: Iterable[Trajectory], judge: ChatModel | None, settings: Settings
 ) -> FunnelResult:
     """Judge every case by rules, then against kept ones and benchmarks, then by the judge where there is one."""
-    seen = SeenConversations(settings.duplicate_similarity)
-    seen.add_all(earlier)
-    benchmark = benchmark_ngrams(settings.decontaminate) if settings.decontaminate else set()
-    verdicts: list[Verdict] = []
-    kept: list[Trajectory] = []
-    for case in cases:
-        given = _apply_rules(case)
-        if given[-1].keep:
-            given += _apply_set_rules(case.trajectory, seen, benchmark)
-        verdicts += given
-        if given[-1].keep:
-            seen.add(case.trajectory.trajectory_id, case.trajectory.messages)
-            kept.append(case.trajectory)
-    if judge is not None:
-        position = len(RULES) + 2
-        scored = await _judge_all(kept, judge, position, settings)
-        verdicts += scored
-        kept = [item for item, verdict in zip(kept, scored, strict=True) if verdict.keep]
-    return FunnelResult(verdicts=tuple(verdicts), kept=tuple(kept))
+    batch = [case.trajectory for case in cases]
+    return await Funnel(find_earlier_copies(batch, earlier, settings.duplicate_similarity), judge, settings).run(cases)
+
+
+class Funnel:
+    """The rules, with what was kept of the batch so far, which may come in pieces."""
+
+    def __init__(self, copies: Mapping[str, str], judge: ChatModel | None, settings: Settings) -> None:
+        """`copies` names the conversations of the batch that nearly repeat one of an earlier batch, and that one."""
+        self._copies = copies
+        self._judge = judge
+        self._settings = settings
+        self._seen = SeenConversations(settings.duplicate_similarity)
+        self._benchmark = benchmark_ngrams(settings.decontaminate) if settings.decontaminate else set()
+
+    async def run(self, cases: Sequence[Case]) -> FunnelResult:
+        """What becomes of these cases, which come after those that it was given before."""
+        verdicts: list[Verdict] = []
+        kept: list[Trajectory] = []
+        for case in cases:
+            given = _apply_rules(case)
+            if given[-1].keep:
+                given += self._apply_set_rules(case.trajectory)
+            verdicts += given
+            if given[-1].keep:
+                self._seen.add(case.trajectory)
+                kept.append(case.trajectory)
+        if self._judge is not None:
+            scored = await _judge_all(kept, self._judge, len(RULES) + 2, self._settings)
+            verdicts += scored
+            kept = [item for item, verdict in zip(kept, scored, strict=True) if verdict.keep]
+        return FunnelResult(verdicts=tuple(verdicts), kept=tuple(kept))
+
+    def _apply_set_rules(self, trajectory: Trajectory) -> list[Verdict]:
+        """Verdicts that depend on other conversations, up to and including the first reject."""
+        copy = self._copies.get(trajectory.trajectory_id) or self._seen.find_copy(trajectory)
+        unique = _verdict(trajectory, len(RULES), "near_duplicate", f"nearly repeats {copy}" if copy else None)
+        if not unique.keep:
+            return [unique]
+        shared = shared_ngram(trajectory, self._benchmark) if self._benchmark else None
+        clean = _verdict(trajectory, len(RULES) + 1, "contaminated", f"a benchmark has {shared!r}" if shared else None)
+        return [unique, clean]
 
 
 def passes_rules(case: Case) -> bool:
@@ -59,17 +82,6 @@ def _apply_rules(case: Case) -> list[Verdict]:
         if reason is not None:
             break
     return verdicts
-
-
-def _apply_set_rules(trajectory: Trajectory, seen: SeenConversations, benchmark: set[str]) -> list[Verdict]:
-    """Verdicts that depend on other conversations, up to and including the first reject."""
-    copy = seen.find_copy(trajectory)
-    unique = _verdict(trajectory, len(RULES), "near_duplicate", f"nearly repeats {copy}" if copy else None)
-    if not unique.keep:
-        return [unique]
-    shared = shared_ngram(trajectory, benchmark) if benchmark else None
-    clean = _verdict(trajectory, len(RULES) + 1, "contaminated", f"a benchmark has {shared!r}" if shared else None)
-    return [unique, clean]
 
 
 async def _judge_all(kept: Sequence[Trajectory], judge: ChatModel, position: int, settings: Settings) -> list[Verdict]:

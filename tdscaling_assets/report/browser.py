@@ -3,18 +3,38 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from tdscaling_assets.schema import JsonObject, Message, Trajectory, Verdict
 
 CAP = 300
 
 
-def sample_evenly(trajectories: Sequence[Trajectory], cap: int = CAP) -> list[Trajectory]:
+class Placed(Protocol):
+    """What has a place among the batches."""
+
+    @property
+    def round(self) -> str:
+        """Its round."""
+
+    @property
+    def batch(self) -> str:
+        """Its batch."""
+
+    @property
+    def trajectory_id(self) -> str:
+        """Its own id."""
+
+
+PlacedT = TypeVar("PlacedT", bound=Placed)
+
+
+def sample_evenly(trajectories: Sequence[PlacedT], cap: int = CAP) -> list[PlacedT]:
     """At most `cap` trajectories: as many of each round as of any other, evenly spaced within it by batch and id."""
-    by_round: defaultdict[str, list[Trajectory]] = defaultdict(list)
+    by_round: defaultdict[str, list[PlacedT]] = defaultdict(list)
     for trajectory in sorted(trajectories, key=lambda row: (row.round, row.batch, row.trajectory_id)):
         by_round[trajectory.round].append(trajectory)
-    sample: list[Trajectory] = []
+    sample: list[PlacedT] = []
     smallest_first = sorted(by_round.values(), key=len)
     for position, rows in enumerate(smallest_first):
         share = min(len(rows), (cap - len(sample)) // (len(smallest_first) - position))

@@ -3,7 +3,7 @@
 Writers take turns under a lock; readers never wait. A batch is replaced whole, so writing it twice is writing it once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,7 @@ from tdscaling_assets.storage.attach import (
     storage_errors,
 )
 from tdscaling_assets.storage.migrate import check_version, migrate
-from tdscaling_assets.storage.rows import frame_schema, from_frame
+from tdscaling_assets.storage.rows import CHUNK_ROWS, frame_schema, from_frame
 from tdscaling_assets.storage.tables import Table, find_table
 from tdscaling_assets.storage.transact import current_snapshot, fetch, retry, scalar, transact, write_lock
 
@@ -130,6 +130,20 @@ class Lake:
         with storage_errors("the query's result has no frame", "cast such columns to VARCHAR"):
             return _plain_integers(result.pl())
 
+    def stream(self, sql: str, parameters: Sequence[object] = (), rows: int = CHUNK_ROWS) -> Iterator[pl.DataFrame]:
+        """That result in frames of at most `rows` rows, each made when it is asked for."""
+        with self._connection.cursor() as cursor:
+            with storage_errors("the query failed", "correct the SQL"):
+                cursor.execute("USE lake")
+                reader = cursor.execute(sql, list(parameters)).to_arrow_reader(rows)
+            while True:
+                with storage_errors("the query's result has no frame", "cast such columns to VARCHAR"):
+                    batch = next(reader, None)
+                    frame = None if batch is None else pl.DataFrame(pl.from_arrow(batch))
+                if frame is None:
+                    return
+                yield _plain_integers(frame)
+
     def read(
         self,
         table: str,
@@ -155,10 +169,19 @@ class Lake:
         self, table: str, model: type[RecordT], *, batch: str | None = None, batches: Iterable[str] | None = None
     ) -> list[RecordT]:
         """Those rows as records; `model` is the record that the table holds."""
-        declared = find_table(table)
-        if declared.record is not model:
-            raise StorageError(f"{table} holds {declared.record.__name__} records, not {model.__name__}: ask for those")
+        _check_record(find_table(table), model)
         return from_frame(model, self.read(table, batch=batch, batches=batches))
+
+    def stream_records(self, table: str, model: type[RecordT], batches: Iterable[str]) -> Iterator[RecordT]:
+        """The rows of those batches as records, batch by batch in the order given; of any number of them, few are in
+        memory at a time."""
+        declared = find_table(table)
+        _check_record(declared, model)
+        key = ", ".join(f'"{name}"' for name in declared.key)
+        columns = ", ".join(f'"{name}"' for name in declared.columns)
+        for batch in batches:
+            for frame in self.stream(f"SELECT {columns} FROM {table} WHERE batch = ? ORDER BY {key}", [batch]):
+                yield from from_frame(model, frame)
 
     def snapshot(self) -> int:
         """Id of the newest snapshot, for `AT (VERSION => id)`."""
@@ -243,6 +266,11 @@ def _make_folders(settings: Settings) -> None:
     lake_folder(settings).mkdir(parents=True, exist_ok=True)
     if "://" not in data_location(settings):
         Path(data_location(settings)).mkdir(parents=True, exist_ok=True)
+
+
+def _check_record(table: Table, model: type[Record]) -> None:
+    if table.record is not model:
+        raise StorageError(f"{table.name} holds {table.record.__name__} records, not {model.__name__}: ask for those")
 
 
 def _check_columns(table: Table, columns: Sequence[str] | None) -> list[str]:

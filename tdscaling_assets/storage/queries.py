@@ -1,14 +1,17 @@
 """The named reads that stages need; every batch order is numeric, so `r01-b100` follows `r01-b99`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import polars as pl
 
-from tdscaling_assets.schema import Blueprint, RoundPlan, Tool, ToolVersion, Trajectory
+from tdscaling_assets.schema import Blueprint, Record, RoundPlan, Tool, ToolVersion, Trajectory, Verdict
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.rows import from_frame
 from tdscaling_assets.storage.tables import find_table
+
+RecordT = TypeVar("RecordT", bound=Record)
 
 _COUNTED = ("blueprints", "rejected_blueprints", "pending_blueprints", "raw_trajectories", "filtered_trajectories")
 
@@ -84,14 +87,42 @@ def batch_counts(lake: Lake, batch: str) -> dict[str, int]:
     return dict(sorted(rows.iter_rows()))
 
 
-def kept_before(lake: Lake, batch: str) -> list[Trajectory]:
-    """Filtered trajectories of all earlier batches, ordered by batch and id."""
-    return lake.records("filtered_trajectories", Trajectory, batches=batches_before(lake, batch))
+def kept_before(lake: Lake, batch: str) -> Iterator[Trajectory]:
+    """Filtered trajectories of all earlier batches, ordered by batch and id; few are in memory at a time."""
+    return lake.stream_records("filtered_trajectories", Trajectory, batches_before(lake, batch))
 
 
-def kept_until(lake: Lake, batch: str) -> list[Trajectory]:
-    """Filtered trajectories of this batch and all earlier ones, ordered by batch and id."""
-    return lake.records("filtered_trajectories", Trajectory, batches=[*batches_before(lake, batch), batch])
+def named_trajectories(lake: Lake, trajectory_ids: Sequence[str]) -> list[Trajectory]:
+    """The raw trajectories of those ids, by id."""
+    return _named(lake, "raw_trajectories", Trajectory, trajectory_ids)
+
+
+def named_verdicts(lake: Lake, trajectory_ids: Sequence[str]) -> list[Verdict]:
+    """The verdicts on them, by id and position."""
+    return _named(lake, "verdicts", Verdict, trajectory_ids)
+
+
+def chosen_trajectories(lake: Lake, sorted_rows: int = 5000) -> Iterator[Trajectory]:
+    """Those of the stored training set, in its order; few are in memory at a time.
+
+    Each pass over the table puts `sorted_rows` of them in order: more means fewer passes and more memory.
+    """
+    columns = _names(find_table("filtered_trajectories").columns)
+    sql = (
+        f"SELECT {columns} FROM filtered_trajectories JOIN training_set USING (trajectory_id) "
+        'WHERE "order" BETWEEN ? AND ? ORDER BY "order"'
+    )
+    last = lake.query('SELECT coalesce(max("order"), 0) FROM training_set').item()
+    for start in range(0, last + 1, sorted_rows):
+        for frame in lake.stream(sql, [start, start + sorted_rows - 1]):
+            yield from from_frame(Trajectory, frame)
+
+
+def count_gone_choices(lake: Lake) -> int:
+    """How many of the stored training set are among the filtered trajectories no more."""
+    sql = "SELECT count(*) FROM training_set ANTI JOIN filtered_trajectories USING (trajectory_id)"
+    count: int = lake.query(sql).item()
+    return count
 
 
 def batches_before(lake: Lake, batch: str, table: str = "filtered_trajectories") -> list[str]:
@@ -122,3 +153,16 @@ def sample_kept_blueprints(lake: Lake, before: str, limit: int, seed: int) -> li
         [batches_before(lake, before), f"{seed}:", limit],
     )
     return from_frame(Blueprint, frame)
+
+
+def _named(lake: Lake, table: str, model: type[RecordT], trajectory_ids: Sequence[str]) -> list[RecordT]:
+    declared = find_table(table)
+    sql = (
+        f"SELECT {_names(declared.columns)} FROM {table} WHERE trajectory_id IN (SELECT unnest($1)) "
+        f"ORDER BY {_names(declared.key)}"
+    )
+    return from_frame(model, lake.query(sql, [list(trajectory_ids)]))
+
+
+def _names(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)

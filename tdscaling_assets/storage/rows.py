@@ -5,7 +5,8 @@ Text that UTF-8 cannot hold (a lone surrogate) is stored as U+FFFD; everything e
 
 import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, TypeVar
 
 import duckdb
@@ -17,8 +18,11 @@ from tdscaling_assets.errors import StorageError
 from tdscaling_assets.schema import Record
 from tdscaling_assets.storage.tables import Table, find_table, table_of
 
+ItemT = TypeVar("ItemT")
 RecordT = TypeVar("RecordT", bound=Record)
 
+CHUNK_ROWS = 500
+"""Rows that are Python objects at a time where many are read or written: a few MB of conversations."""
 _SCALARS: dict[str, type[pl.DataType]] = {
     "varchar": pl.String,
     "bigint": pl.Int64,
@@ -33,15 +37,18 @@ def frame_schema(table: str) -> dict[str, pl.DataType]:
 
 
 def to_frame(table: str, records: Iterable[Record], **extra_columns: object) -> pl.DataFrame:
-    """The records as a frame of exactly the table's columns and types, also when there are none.
+    """The records as a frame of exactly the table's columns and types, also when there are none. Of what an iterator
+    makes, few records are in memory at a time.
 
     `extra_columns` hold one value for all rows, for columns that are not in the record (`batch` of a verdict).
     StorageError when a column has neither, or a value does not fit its column.
     """
     declared = find_table(table)
-    rows = [{**record.model_dump(), **extra_columns} for record in records]
-    columns = {name: _column(declared, name, kind, rows) for name, kind in _types(declared).items()}
-    return pl.DataFrame(columns)
+    pieces = [pl.DataFrame(schema=frame_schema(table))]
+    for chunk in in_chunks(records):
+        rows = [{**record.model_dump(), **extra_columns} for record in chunk]
+        pieces.append(pl.DataFrame([_column(declared, name, kind, rows) for name, kind in _types(declared).items()]))
+    return pl.concat(pieces)
 
 
 def from_frame(model: type[RecordT], frame: pl.DataFrame) -> list[RecordT]:
@@ -62,6 +69,13 @@ def from_frame(model: type[RecordT], frame: pl.DataFrame) -> list[RecordT]:
         raise StorageError(
             f"a stored row does not make a {model.__name__} ({where}: {first['msg']}): write it again with this version"
         ) from error
+
+
+def in_chunks(items: Iterable[ItemT]) -> Iterator[list[ItemT]]:
+    """The items in lists of CHUNK_ROWS, the last one shorter."""
+    remaining = iter(items)
+    while chunk := list(islice(remaining, CHUNK_ROWS)):
+        yield chunk
 
 
 @functools.cache

@@ -11,13 +11,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from tdscaling_assets.errors import StorageError
 from tdscaling_assets.schema import Trajectory
 from tdscaling_assets.storage.locks import try_lock
 
 _BATCH = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class _Line(NamedTuple):
+    """Where a line is in the file, in bytes."""
+
+    start: int
+    size: int
 
 
 class Spool:
@@ -31,6 +38,7 @@ class Spool:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = _open_locked(self._path)
             self._end = _end_last_line(self._file)
+        self._held: dict[str, _Line] = {}
 
     def close(self) -> None:
         """Release the lock, keep the lines; closing twice is harmless."""
@@ -56,21 +64,32 @@ class Spool:
             except OSError:
                 os.ftruncate(self._file, self._end)
                 raise
+            self._held[trajectory.blueprint_id] = _Line(self._end, len(line))
             self._end += len(line)
 
-    def load(self, digests: Mapping[str, str]) -> dict[str, Trajectory]:
-        """The kept conversations by blueprint id, of blueprints whose digest is still that of `digests`.
+    def load(self, digests: Mapping[str, str]) -> list[str]:
+        """Ids of the blueprints with a kept conversation whose digest is still that of `digests`, in order of lines.
 
         Lines that a crash tore or an older version wrote are left out: their conversations run again.
         """
+        self._held.clear()
+        place = 0
+        with self._errors("read"), self._path.open("rb") as file:
+            for line in file:
+                parsed = _parse(line)
+                if parsed is not None and digests.get(parsed[1].blueprint_id) == parsed[0]:
+                    self._held[parsed[1].blueprint_id] = _Line(place, len(line))
+                place += len(line)
+        return list(self._held)
+
+    def read(self, blueprint_id: str) -> Trajectory:
+        """The newest conversation of a blueprint that was loaded or appended; KeyError of any other."""
+        line = self._held[blueprint_id]
         with self._errors("read"):
-            lines = self._path.read_bytes().split(b"\n")
-        kept = [parsed for parsed in map(_parse, lines) if parsed is not None]
-        return {
-            trajectory.blueprint_id: trajectory
-            for digest, trajectory in kept
-            if digests.get(trajectory.blueprint_id) == digest
-        }
+            parsed = _parse(os.pread(self._file, line.size, line.start))
+        if parsed is None:
+            raise StorageError(f"the spool {self._path} was changed while it was in use: run the batch again")
+        return parsed[1]
 
     def clear(self) -> None:
         """Delete the lines once the batch is in the lake, and close."""

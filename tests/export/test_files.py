@@ -6,11 +6,11 @@ import polars as pl
 import pytest
 
 from tdscaling_assets.errors import TdsError
-from tdscaling_assets.export.openai import openai_row, write_openai
-from tdscaling_assets.export.parquet import write_parquet
-from tdscaling_assets.export.sharegpt import turns, write_sharegpt
+from tdscaling_assets.export.openai import openai_row
+from tdscaling_assets.export.rows import GROUP_ROWS, JsonLines, ParquetRows
+from tdscaling_assets.export.sharegpt import sharegpt_row, turns
 from tdscaling_assets.export.sound import find_fault
-from tdscaling_assets.schema import Message, Tool, ToolCall, Trajectory
+from tdscaling_assets.schema import JsonObject, Message, Tool, ToolCall, Trajectory
 
 MakeTrajectory = Callable[..., Trajectory]
 Tools = dict[str, Tool]
@@ -24,13 +24,21 @@ def answer(identity: str = "c1") -> Message:
     return Message(role="tool", tool_call_id=identity, content="{}")
 
 
+def write_parquet(path: Path, trajectories: list[Trajectory], tools: Tools) -> None:
+    with ParquetRows(path) as rows:
+        for trajectory in trajectories:
+            rows.write(openai_row(trajectory, tools))
+
+
 USER = Message(role="user", content="Hello.")
 
 
 def test_openai_lines_hold_messages_tools_and_domain(make: MakeTrajectory, tools: Tools, tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
 
-    assert write_openai(path, [make("t1"), make("t2", domain="travel")], tools) == 2
+    with JsonLines(path) as lines:
+        for trajectory in (make("t1"), make("t2", domain="travel")):
+            lines.write(openai_row(trajectory, tools))
 
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert [(row["id"], row["domain"]) for row in rows] == [("t1", "retail"), ("t2", "travel")]
@@ -68,17 +76,21 @@ def test_parquet_holds_the_same_rows(make: MakeTrajectory, tools: Tools, tmp_pat
         assert stored == expected
 
 
+def test_parquet_holds_more_rows_than_fit_in_a_group(make: MakeTrajectory, tools: Tools, tmp_path: Path) -> None:
+    names = [f"t{number}" for number in range(2 * GROUP_ROWS + 1)]
+    write_parquet(tmp_path / "train.parquet", [make(name) for name in names], tools)
+
+    assert pl.read_parquet(tmp_path / "train.parquet")["id"].to_list() == names
+
+
 def test_parquet_of_nothing_still_has_its_columns(tools: Tools, tmp_path: Path) -> None:
     write_parquet(tmp_path / "train.parquet", [], tools)
 
     assert pl.read_parquet(tmp_path / "train.parquet").columns == ["messages", "tools", "domain", "id", "mode", "cac"]
 
 
-def test_sharegpt_alternates_and_ends_with_the_model(make: MakeTrajectory, tools: Tools, tmp_path: Path) -> None:
-    path = tmp_path / "sharegpt.jsonl"
-    write_sharegpt(path, [make()], tools)
-
-    row = json.loads(path.read_text(encoding="utf-8"))
+def test_sharegpt_alternates_and_ends_with_the_model(make: MakeTrajectory, tools: Tools) -> None:
+    row = json.loads(json.dumps(sharegpt_row(make(), tools)))
 
     speakers = [turn["from"] for turn in row["conversations"]]
     assert speakers == ["human", "function_call", "observation", "function_call", "observation", "gpt"]
@@ -138,9 +150,9 @@ def test_an_offered_tool_needs_a_definition(make: MakeTrajectory, tools: Tools) 
     assert "no definition" in find_fault(make(tools=("get_order", "list_orders", "gone")), tools)
 
 
-@pytest.mark.parametrize("write", [write_openai, write_sharegpt, write_parquet])
-def test_writing_a_faulty_conversation_names_it(
-    make: MakeTrajectory, tools: Tools, tmp_path: Path, write: Callable[..., int]
+@pytest.mark.parametrize("make_row", [openai_row, sharegpt_row])
+def test_a_row_of_a_faulty_conversation_names_it(
+    make: MakeTrajectory, tools: Tools, make_row: Callable[..., JsonObject]
 ) -> None:
     with pytest.raises(TdsError, match="trajectory t7 cannot be exported: call c1 has no answer"):
-        write(tmp_path / "file", [make("t7", messages=(USER, call()))], tools)
+        make_row(make("t7", messages=(USER, call())), tools)

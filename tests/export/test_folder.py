@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 import yaml
 
-from tdscaling_assets.export.card import ExportInfo, render_card
+from tdscaling_assets.export.card import Contents, ExportInfo, render_card
 from tdscaling_assets.export.folder import write_export
 from tdscaling_assets.schema import Message, MetricRow, Tool, Trajectory
 
@@ -13,6 +13,13 @@ MakeTrajectory = Callable[..., Trajectory]
 Tools = dict[str, Tool]
 INFO = ExportInfo(name="demo", models=("teacher/scripted",), simulated=True, snapshot=42, sources=("builtin",))
 METRICS = (MetricRow(batch="r01-b01", scope="cumulative", metric="h_dom", value=1.5, ci_low=1.25, ci_high=1.75, n=2),)
+
+
+def contents(trajectories: list[Trajectory]) -> Contents:
+    counted = Contents()
+    for trajectory in trajectories:
+        counted.add(trajectory)
+    return counted
 
 
 def test_an_export_is_four_files_of_the_same_rows(make: MakeTrajectory, tools: Tools, tmp_path: Path) -> None:
@@ -65,7 +72,7 @@ def test_equal_exports_are_equal_byte_for_byte(make: MakeTrajectory, tools: Tool
 
 
 def test_the_card_states_what_is_known(make: MakeTrajectory) -> None:
-    card = render_card([make("t1"), make("t2", domain="travel")], METRICS, INFO)
+    card = render_card(contents([make("t1"), make("t2", domain="travel")]), METRICS, INFO)
 
     assert "2 tool-use conversations with 6 tool calls over 2 tools" in card
     assert "| Domain entropy | 1.000 bits (2.0 effective domains) |" in card
@@ -77,16 +84,16 @@ def test_the_card_states_what_is_known(make: MakeTrajectory) -> None:
 def test_the_card_warns_of_a_simulated_teacher_only(make: MakeTrajectory) -> None:
     real = INFO.model_copy(update={"simulated": False, "models": ("openai/gpt-x",)})
 
-    assert "Do not train on them" in render_card([make()], (), INFO)
-    assert "Do not train on them" not in render_card([make()], (), real)
+    assert "Do not train on them" in render_card(contents([make()]), (), INFO)
+    assert "Do not train on them" not in render_card(contents([make()]), (), real)
 
 
 def test_the_card_claims_no_licence_that_nobody_stated(make: MakeTrajectory) -> None:
     stated = INFO.model_copy(update={"license": "cc-by-4.0"})
 
-    unstated = yaml.safe_load(render_card([make()], (), INFO).split("---")[1])
+    unstated = yaml.safe_load(render_card(contents([make()]), (), INFO).split("---")[1])
     assert "license" not in unstated
-    assert yaml.safe_load(render_card([make()], (), stated).split("---")[1])["license"] == "cc-by-4.0"
+    assert yaml.safe_load(render_card(contents([make()]), (), stated).split("---")[1])["license"] == "cc-by-4.0"
 
 
 def test_the_front_matter_points_at_files_of_the_export(make: MakeTrajectory, tools: Tools, tmp_path: Path) -> None:
@@ -97,4 +104,4 @@ def test_the_front_matter_points_at_files_of_the_export(make: MakeTrajectory, to
 
 
 def test_a_domain_name_cannot_break_the_table(make: MakeTrajectory) -> None:
-    assert "| a\\|b &lt;i> | 1 |" in render_card([make(domain="a|b\n<i>")], (), INFO)
+    assert "| a\\|b &lt;i> | 1 |" in render_card(contents([make(domain="a|b\n<i>")]), (), INFO)

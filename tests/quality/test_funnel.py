@@ -13,7 +13,7 @@ from tdscaling_assets.llm.protocol import ChatModel, ChatReply, ChatRequest
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.contamination import benchmark_ngrams, shared_ngram
-from tdscaling_assets.quality.funnel import FunnelResult, run_funnel
+from tdscaling_assets.quality.funnel import Funnel, FunnelResult, run_funnel
 from tdscaling_assets.quality.rules import RULES
 from tdscaling_assets.schema import Failure, Trajectory, Verdict
 from tdscaling_assets.settings import Settings
@@ -99,6 +99,18 @@ def test_a_near_copy_in_the_batch_is_rejected(sound: Sound, settings: Settings, 
     assert (verdict.rule, verdict.keep) == ("near_duplicate", False)
     assert verdict.reason == f"nearly repeats {case.trajectory.trajectory_id}"
     assert result.kept == (case.trajectory,)
+
+
+def test_a_near_copy_of_an_earlier_piece_of_the_batch_is_rejected(
+    sound: Sound, settings: Settings, mutate: Mutate
+) -> None:
+    case = sound["guard"]
+    pieces = Funnel({}, None, settings)
+    assert asyncio.run(pieces.run([case])).kept == (case.trajectory,)
+    copy = twin(case, mutate)
+    result = asyncio.run(pieces.run([copy, sound["verify"]]))
+    assert last_verdict(result, copy).reason == f"nearly repeats {case.trajectory.trajectory_id}"
+    assert result.kept == (sound["verify"].trajectory,)
 
 
 def test_a_near_copy_of_an_earlier_batch_is_rejected(sound: Sound, settings: Settings, mutate: Mutate) -> None:

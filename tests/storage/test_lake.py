@@ -11,7 +11,7 @@ from tdscaling_assets.errors import StorageError
 from tdscaling_assets.schema import Blueprint, MetricRow, Record, RejectedTool, Trajectory
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake, execute_read
-from tdscaling_assets.storage.rows import frame_schema, from_frame, to_frame
+from tdscaling_assets.storage.rows import CHUNK_ROWS, frame_schema, from_frame, to_frame
 from tdscaling_assets.storage.tables import TABLES
 
 BATCH = "r01-b01"
@@ -65,6 +65,32 @@ def test_writing_a_batch_again_replaces_exactly_that_batch(shared: Lake) -> None
         shared.write({"diversity_report": metrics("r03-b01", "both", "new")}, batch="r03-b01", message="again")
     rows = shared.read("diversity_report", batches=["r03-b01", "r03-b02"], columns=["batch", "metric"]).rows()
     assert rows == [("r03-b01", "both"), ("r03-b01", "new"), ("r03-b02", "other")]
+
+
+def test_a_stream_of_records_is_all_of_them_in_order_while_others_are_written(
+    shared: Lake, trajectory: Trajectory
+) -> None:
+    for batch, count in (("r05-b99", 2), ("r05-b100", CHUNK_ROWS + 1)):
+        rows = [trajectory.model_copy(update={"trajectory_id": f"t{n:04}", "batch": batch}) for n in range(count)]
+        shared.write({"filtered_trajectories": to_frame("filtered_trajectories", rows)}, batch=batch, message="rows")
+    batches = ["r05-b99", "r05-b100"]
+    stream = shared.stream_records("filtered_trajectories", Trajectory, batches)
+    first = next(stream)
+    shared.write({"diversity_report": metrics("r05-b99", "x")}, batch="r05-b99", message="meanwhile")
+    assert [first, *stream] == shared.records("filtered_trajectories", Trajectory, batches=batches)
+    assert list(shared.stream_records("filtered_trajectories", Trajectory, ["r05-b01"])) == []
+
+
+def test_a_stream_holds_no_more_rows_than_asked_for(shared: Lake) -> None:
+    frames = list(shared.stream("SELECT i FROM range(10) AS t(i) WHERE i <> ?", [5], rows=4))
+    assert [frame["i"].to_list() for frame in frames] == [[0, 1, 2, 3], [4, 6, 7, 8], [9]]
+
+
+def test_a_stream_of_bad_sql_or_of_other_records_is_one_sentence(shared: Lake) -> None:
+    with pytest.raises(StorageError, match=r"the query failed: .*; correct the SQL"):
+        next(shared.stream("SELECT nothing FROM nowhere"))
+    with pytest.raises(StorageError, match="verdicts holds Verdict records, not Trajectory"):
+        next(shared.stream_records("verdicts", Trajectory, ["r01-b01"]))
 
 
 def test_writing_an_empty_frame_empties_the_batch(shared: Lake) -> None:

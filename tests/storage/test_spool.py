@@ -19,6 +19,10 @@ def numbered(trajectory: Trajectory, number: int) -> Trajectory:
     return trajectory.model_copy(update={"trajectory_id": f"t{number}", "blueprint_id": f"p{number}"})
 
 
+def kept(spool: Spool, digests: dict[str, str]) -> dict[str, Trajectory]:
+    return {blueprint_id: spool.read(blueprint_id) for blueprint_id in spool.load(digests)}
+
+
 def spool_file(home: Path) -> Path:
     return home / "spool" / f"{BATCH}.jsonl"
 
@@ -29,21 +33,25 @@ def test_kept_conversations_come_back_equal(tmp_path: Path, trajectory: Trajecto
         spool.append(trajectory, "d1")
         spool.append(numbered(odd, 2), "d2")
     with Spool(tmp_path, BATCH) as spool:
-        assert spool.load({"p1": "d1", "p2": "d2"}) == {"p1": trajectory, "p2": numbered(odd, 2)}
+        assert kept(spool, {"p1": "d1", "p2": "d2"}) == {"p1": trajectory, "p2": numbered(odd, 2)}
 
 
 def test_a_changed_or_unknown_blueprint_is_talked_through_again(tmp_path: Path, trajectory: Trajectory) -> None:
     with Spool(tmp_path, BATCH) as spool:
         for number in (1, 2, 3):
             spool.append(numbered(trajectory, number), f"d{number}")
-        assert list(spool.load({"p1": "d1", "p2": "changed"})) == ["p1"]
+        assert spool.load({"p1": "d1", "p2": "changed"}) == ["p1"]
+        with pytest.raises(KeyError):
+            spool.read("p2")
 
 
 def test_the_last_line_of_a_blueprint_counts(tmp_path: Path, trajectory: Trajectory) -> None:
     with Spool(tmp_path, BATCH) as spool:
         spool.append(trajectory, "d1")
         spool.append(trajectory.model_copy(update={"cac": 9.0}), "d1")
-        assert spool.load({"p1": "d1"})["p1"].cac == 9.0
+        assert spool.read("p1").cac == 9.0
+        assert spool.load({"p1": "d1"}) == ["p1"]
+        assert spool.read("p1").cac == 9.0
 
 
 def test_a_write_torn_at_any_byte_loses_at_most_its_own_line(tmp_path: Path, trajectory: Trajectory) -> None:
@@ -58,12 +66,13 @@ def test_a_write_torn_at_any_byte_loses_at_most_its_own_line(tmp_path: Path, tra
     for end in range(whole, len(content)):
         spool_file(tmp_path).write_bytes(content[:end])
         with Spool(tmp_path, BATCH) as spool:
-            kept = spool.load(digests)
-            assert kept.pop("p2", second) == second
-            assert kept == {"p1": first}
+            found = kept(spool, digests)
+            assert found.pop("p2", second) == second
+            assert found == {"p1": first}
             if end % 100 == 0 or end >= len(content) - 2:
                 spool.append(third, "d")
-                assert spool.load(digests).keys() >= {"p1", "p3"}
+                assert spool.read("p3") == third
+                assert kept(spool, digests).items() >= {"p1": first, "p3": third}.items()
 
 
 def test_a_killed_process_loses_nothing_that_append_returned_from(tmp_path: Path, trajectory: Trajectory) -> None:
@@ -78,7 +87,7 @@ def test_a_killed_process_loses_nothing_that_append_returned_from(tmp_path: Path
     command = [sys.executable, "-c", code, str(tmp_path), BATCH, plain.model_dump_json()]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     with Spool(tmp_path, BATCH) as spool:
-        assert spool.load({"p1": "d1"}) == {"p1": plain}
+        assert kept(spool, {"p1": "d1"}) == {"p1": plain}
 
 
 def test_lines_of_another_version_are_left_out(tmp_path: Path, trajectory: Trajectory) -> None:
@@ -87,7 +96,7 @@ def test_lines_of_another_version_are_left_out(tmp_path: Path, trajectory: Traje
         '{"digest": "d1"}\n[]\nnull\n{"digest": "d1", "trajectory": {"blueprint_id": "p1"}}\n'
     )
     with Spool(tmp_path, BATCH) as spool:
-        assert spool.load({"p1": "d1"}) == {}
+        assert spool.load({"p1": "d1"}) == []
 
 
 def test_two_holders_cannot_share_a_batch(tmp_path: Path) -> None:
@@ -104,7 +113,7 @@ def test_clear_deletes_the_lines_and_frees_the_batch(tmp_path: Path, trajectory:
     spool.clear()
     assert not spool_file(tmp_path).exists()
     with Spool(tmp_path, BATCH) as again:
-        assert again.load({"p1": "d1"}) == {}
+        assert again.load({"p1": "d1"}) == []
 
 
 def test_a_full_disk_keeps_whole_lines_and_says_so(tmp_path: Path, trajectory: Trajectory) -> None:
@@ -120,7 +129,7 @@ def test_a_full_disk_keeps_whole_lines_and_says_so(tmp_path: Path, trajectory: T
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert spool_file(tmp_path).stat().st_size == size
         spool.append(numbered(trajectory, 2), "d2")
-        assert list(spool.load({"p1": "d1", "p2": "d2"})) == ["p1", "p2"]
+        assert list(kept(spool, {"p1": "d1", "p2": "d2"})) == ["p1", "p2"]
 
 
 def test_a_home_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
