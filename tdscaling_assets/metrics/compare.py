@@ -19,7 +19,16 @@ from tdscaling_assets.schema import Arm, Basis, StudyRow
 
 ARMS: tuple[Arm, ...] = get_args(Arm)
 STEERED = ("h_dom", "h_mode", "cac_mean")
-MEASURED = (*STEERED, "h_mode_mm", "effective_domains", "effective_modes", "cac_p95", "unused_call_share")
+MEASURED = (
+    *STEERED,
+    "h_mode_mm",
+    "effective_domains",
+    "effective_modes",
+    "cac_p95",
+    "unused_call_share",
+    "acceptance_rate",
+    "final_state_agreement",
+)
 SHUFFLES = 999
 """Random assignments of trajectories to arms."""
 
@@ -90,24 +99,27 @@ def _figures(arm: ArmRuns, seed: int, resamples: int) -> list[Figure]:
     """Metric, value, interval and number of trajectories; nothing of an arm that kept nothing."""
     if arm.kept.is_empty():
         return []
-    context = MeasureContext(batch="", scope="cumulative", resamples=resamples, seed=seed)
-    measured = {row.metric: row for row in measure(arm.kept, context)}
     runs, kept = arm.runs, arm.runs.filter("kept")
     known = runs["agrees"].drop_nulls()
-    shares: list[tuple[str, float, int]] = [
-        ("acceptance_rate", kept.height / runs.height, runs.height),
+    context = MeasureContext(
+        batch="",
+        scope="cumulative",
+        resamples=resamples,
+        seed=seed,
+        generated=runs.height,
+        kept=kept.height,
+        checkable=known.len(),
+        agreeing=int(known.sum()),
+    )
+    measured = [row for row in measure(arm.kept, context) if row.metric in MEASURED]
+    as_planned = int((kept["mode"] == kept["planned_mode"]).sum())
+    shares = [
         ("calls_per_kept", arm.calls / kept.height, kept.height),
         ("h_mode_generated", _entropy(runs["mode"]), runs.height),
-        ("mode_as_planned", int((kept["mode"] == kept["planned_mode"]).sum()) / kept.height, kept.height),
+        ("mode_as_planned", as_planned / kept.height, kept.height),
     ]
-    if known.len():
-        shares.append(("final_state_agreement", int(known.sum()) / known.len(), known.len()))
     return [
-        *(
-            (row.metric, row.value, row.ci_low, row.ci_high, row.n)
-            for row in measured.values()
-            if row.metric in MEASURED
-        ),
+        *((row.metric, row.value, row.ci_low, row.ci_high, row.n) for row in measured),
         *((name, value, None, None, n) for name, value, n in shares),
     ]
 
