@@ -98,7 +98,7 @@ def test_hostile_text_opens_no_tag(page: str, attacked: str) -> None:
     tags = Page(attacked).tags
 
     assert tags["img"] == 0
-    assert (tags["script"], tags["section"], tags["svg"]) == (2, 6, Page(page).tags["svg"])
+    assert (tags["script"], tags["section"], tags["svg"]) == (3, 7, Page(page).tags["svg"])
 
 
 def test_hostile_text_reaches_the_browser_unchanged(attacked: str) -> None:
