@@ -3,13 +3,16 @@
 Columns as in data.py's ReportData; canvas.py turns a figure into text.
 """
 
+import matplotlib
 import polars as pl
 from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
 
 from tdscaling_assets.report.canvas import colour, in_style, label_bars, legend, new_figure, say_empty, title
-from tdscaling_assets.report.rounds import ordered
+from tdscaling_assets.report.rounds import ordered, spread
 
 MODES_SHOWN = 20
+ROUNDS_NAMED = 8
 MODE_LETTERS = 54
 
 
@@ -23,11 +26,13 @@ def mode_figure(outcomes: pl.DataFrame) -> Figure:
     if not modes:
         say_empty(panel, "no trajectory kept yet")
         return figure
-    left = [0] * len(modes)
-    for position, name in enumerate(ordered(kept["round"])):
+    rounds, left = ordered(kept["round"]), [0] * len(modes)
+    for position, name in enumerate(rounds):
         counts = dict(kept.filter(pl.col("round") == name).group_by("mode").len().iter_rows())
         values = [counts.get(mode, 0) for mode in modes]
-        panel.barh(range(len(modes)), values, left=left, height=0.7, color=colour(position), label=name)
+        bars = panel.barh(range(len(modes)), values, left=left, height=0.7, color=_shade(position, len(rounds)))
+        if name in spread(rounds, ROUNDS_NAMED):
+            bars.set_label(name)
         left = [start + value for start, value in zip(left, values, strict=True)]
     label_bars(panel, [_mode_name(mode) for mode in modes], "kept trajectories")
     panel.tick_params(axis="y", labelsize=7)
@@ -35,6 +40,11 @@ def mode_figure(outcomes: pl.DataFrame) -> Figure:
         title(panel, f"{len(modes)} most frequent of {len(every)} modes")
     legend(panel)
     return figure
+
+
+def _shade(position: int, rounds: int) -> ColorType:
+    """A colour of its own for each of a few rounds; from dark to light where there are many."""
+    return colour(position) if rounds <= ROUNDS_NAMED else matplotlib.colormaps["viridis"](position / (rounds - 1))
 
 
 def _mode_name(mode: str) -> str:

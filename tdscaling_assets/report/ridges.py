@@ -16,6 +16,7 @@ from tdscaling_assets.report.canvas import GRID, INK, colour, in_style, new_figu
 from tdscaling_assets.report.rounds import first_plans, ordered, spread
 
 ROUNDS_SHOWN = 20
+NAMED = 8  # rounds up to which every target is written out; else the first and the last
 POINTS = 120
 BINS = 1000  # far finer than any bandwidth, and memory does not grow with the number of trajectories
 OVERLAP = 1.35  # height of the highest ridge, in rows
@@ -29,7 +30,7 @@ def complexity_figure(outcomes: pl.DataFrame, plans: pl.DataFrame) -> Figure:
     """CAC of kept trajectories as a ridge per round; a dot is the mean, a red stroke the plan's target."""
     kept = outcomes.filter("kept")
     shown = spread(ordered(kept["round"]), ROUNDS_SHOWN)
-    figure, (panel,) = new_figure(1.1 + 0.45 * max(len(shown), 2) if len(shown) < 9 else 1.1 + 0.3 * len(shown))
+    figure, (panel,) = new_figure(1.1 + (0.45 if len(shown) <= NAMED else 0.3) * max(len(shown), 2))
     if not shown:
         say_empty(panel, "no trajectory kept yet")
         return figure
@@ -76,6 +77,8 @@ def _draw_targets(panel: Axes, shown: list[str], targets: Mapping[str, float]) -
         if name not in targets:
             continue
         panel.vlines(targets[name], row - 0.5, row, color=TARGET, linewidth=1.8, zorder=len(shown) + 3)
+        if len(shown) > NAMED and row not in (0, len(shown) - 1):
+            continue
         panel.annotate(
             f"target {targets[name]:.1f}",
             (targets[name], row - 0.5),
