@@ -18,7 +18,7 @@ ENTROPIES = {"h_dom": "Domain entropy (bits)", "h_mode": "Reasoning-mode entropy
 ARMS = {"quantity": colour(1), "diversity": colour(0)}
 BASES = {
     "kept": ("at equal numbers kept", "kept trajectories"),
-    "calls": ("at equal model calls", "model calls, as what quantity had kept by then"),
+    "calls": ("at equal model calls", "kept by quantity after as many calls"),
 }
 ROUNDS_NAMED = 8
 
