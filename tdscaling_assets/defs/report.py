@@ -121,6 +121,8 @@ def read_report(lake: Lake, settings: Settings) -> ReportData:
         rejections=rejections(lake),
         clusters=lake.read("business_clusters"),
         outcomes=runs,
+        groups=lake.read("diversity_groups"),
+        study=lake.read("study"),
         trajectories=named_trajectories(lake, identities),
         verdicts=named_verdicts(lake, identities),
         models=models,

@@ -38,11 +38,13 @@ def in_style(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]
     return styled
 
 
-def new_figure(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure `height` inches high with one or two panels side by side."""
+def new_figure(height: float, columns: int = 1, rows: int = 1, across: int | None = None) -> tuple[Figure, list[Axes]]:
+    """A figure `height` inches high, with panels row by row: as many to a row as `across`, else as `columns`; it is as
+    wide as `columns` (one or two) need."""
+    across = columns if across is None else across
     figure = Figure(figsize=(WIDTH if columns == 1 else WIDTH_OF_TWO, height), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    panels = [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
+    panels = [figure.add_subplot(rows, across, position + 1) for position in range(rows * across)]
     for panel in panels:
         _calm(panel)
     return figure, panels
@@ -71,6 +73,18 @@ def label_bars(panel: Axes, names: list[str], unit: str) -> None:
 def legend(panel: Axes) -> None:
     """A quiet legend in the lower right corner."""
     panel.legend(loc="lower right", frameon=True, framealpha=0.85, edgecolor="none", fontsize=8, labelcolor=INK)
+
+
+def legend_below(figure: Figure, panel: Axes) -> None:
+    """One legend for all panels, under them, where it can hide nothing."""
+    figure.legend(
+        *panel.get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+        fontsize=8,
+        labelcolor=INK,
+    )
 
 
 def svg_text(figure: Figure) -> str:

@@ -14,14 +14,16 @@ class ReportData:
     """Frames and records of one home.
 
     metrics       MetricRow: batch, scope, metric, value, ci_low, ci_high, n
-    plans         RoundPlan and batch: round, batch, operator_weights, cac_target, temperature, reason, ...; weights
-                  as a struct, a map, or JSON text
+    plans         RoundPlan and batch: round, batch, operator_weights, cac_target, temperature, reason, reasons, ...;
+                  weights and reasons as a struct, a map, or JSON text
     counts        batch, blueprints, rejected_blueprints, raw, kept
     rejections    batch, rule, reason, n: rejecting verdicts, rules in funnel order
-    clusters      rank, domain, name, purpose, tool_ids, edges, covered_tools, covered_edges, coverage (all three
-                  cumulative; coverage null in rows from before it was recorded)
-    outcomes      one row per trajectory: round, batch, domain, mode (labels joined by `>`), cac, kept, tokens,
-                  usd (null where the price is unknown)
+    clusters      cluster_id, rank, domain, name, purpose, tool_ids, edges, covered_tools, covered_edges, coverage
+                  (all three cumulative; coverage null in rows from before it was recorded)
+    outcomes      one row per trajectory: round, batch, domain, mode (labels joined by `>`), cac, kept, operators
+                  (a list, from its blueprint's lineage), tokens, usd (null where the price is unknown)
+    groups        GroupRow: batch, scope, dimension, name, metric, value, ci_low, ci_high, n
+    study         StudyRow: seed, arm, basis, budget, metric, value, ci_low, ci_high, n
     trajectories  those the browser may show; verdicts: theirs
     models        the model of each speaking role, as named in settings
     simulated     whether the scripted teacher spoke
@@ -36,6 +38,8 @@ class ReportData:
     rejections: pl.DataFrame
     clusters: pl.DataFrame
     outcomes: pl.DataFrame
+    groups: pl.DataFrame
+    study: pl.DataFrame
     trajectories: Sequence[Trajectory]
     verdicts: Sequence[Verdict]
     models: tuple[str, ...] = ()
@@ -45,8 +49,3 @@ class ReportData:
     total_tools: int | None = None
     total_edges: int | None = None
     title: str = "TDScaling report"
-
-
-def round_of(batch: str) -> str:
-    """The round of a batch key: `r01-b02` → r01."""
-    return batch.split("-", 1)[0]

@@ -7,11 +7,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from tdscaling_assets.report import clusters, flow, pictures, toolgraph
+from tdscaling_assets.report import clusters, domains, effective, flow, growth, modeflow, modes, ridges, toolgraph
 from tdscaling_assets.report.browser import browser_rows, embed_json, sample_evenly
 from tdscaling_assets.report.canvas import svg_text
+from tdscaling_assets.report.changes import round_changes
 from tdscaling_assets.report.data import ReportData
-from tdscaling_assets.report.tables import REASONS_SHOWN, figure_rows, plan_rows, reason_rows, round_rows
+from tdscaling_assets.report.groups import group_tables
+from tdscaling_assets.report.rounds import newest_batch
+from tdscaling_assets.report.tables import REASONS_SHOWN, figure_rows, plan_rows, reason_rows, round_rows, study_rows
+
+FLOWS = ("mode_flow_first", "mode_flow_last")
 
 
 def render_report(data: ReportData) -> str:
@@ -35,10 +40,14 @@ def render_report(data: ReportData) -> str:
             - int(data.counts["kept"].sum())
             - int(data.rejections["n"].sum()),
             figures=figure_rows(data.metrics),
-            newest=data.metrics["batch"].max(),
+            newest=newest_batch(data.metrics),
+            changes=round_changes(data),
+            groups=group_tables(data.groups),
+            study=study_rows(data.study),
             saturation=clusters.saturation_ranks(data.clusters),
             clusters=data.clusters.sort("rank").tail(1).to_dicts(),
             pictures={name: Markup(svg_text(figure)) for name, figure in draw_pictures(data).items()},
+            flows=FLOWS,
             shown=len(shown),
             trajectories_json=Markup(embed_json(browser_rows(shown, data.verdicts))),
         )
@@ -46,20 +55,27 @@ def render_report(data: ReportData) -> str:
 
 
 def draw_pictures(data: ReportData) -> dict[str, Figure]:
-    """All pictures of the page, by name."""
-    return {
-        "entropy": pictures.entropy_figure(data.metrics),
-        "domains": pictures.domain_figure(data.outcomes),
-        "modes": pictures.mode_figure(data.outcomes),
-        "complexity": pictures.complexity_figure(data.outcomes),
+    """All pictures of the page, by name; that of the study only where there is one, and the flow of the last round only
+    where it is not the first."""
+    drawn = {
+        "operators": flow.operator_figure(data.plans, data.outcomes),
+        "entropy": growth.entropy_figure(data.metrics),
+        "effective": effective.effective_figure(data.outcomes),
+        "domains": domains.domain_figure(data.outcomes),
+        "modes": modes.mode_figure(data.outcomes),
+        "complexity": ridges.complexity_figure(data.outcomes, data.plans),
         "funnel": flow.funnel_figure(data.counts, data.rejections),
         "coverage": clusters.coverage_figure(data.clusters, data.total_tools, data.total_edges),
         "cluster_domains": clusters.cluster_domain_figure(data.clusters),
         "cluster_graphs": toolgraph.tool_graph_figure(
             toolgraph.shown_clusters(data.clusters, data.tool_names), data.tool_names
         ),
-        "operators": flow.operator_figure(data.plans),
     }
+    for name, round_name in zip(FLOWS, modeflow.first_and_last(data.outcomes), strict=False):
+        drawn[name] = modeflow.mode_flow_figure(data.outcomes, round_name)
+    if not data.study.is_empty():
+        drawn["study"] = growth.study_figure(data.study)
+    return drawn
 
 
 def write_report(path: Path, data: ReportData) -> Path:

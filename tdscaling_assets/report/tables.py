@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tdscaling_assets.report.data import ReportData, round_of
+from tdscaling_assets.report.data import ReportData
+from tdscaling_assets.report.rounds import Plan, first_plans, newest_rows, ordered, round_of
 
 REASONS_SHOWN = 40
 
@@ -13,7 +14,8 @@ REASONS_SHOWN = 40
 @dataclass(frozen=True)
 class RoundRow:
     """One round, or `all`. Entropies in bits and CAC are over kept trajectories, tokens and USD over all;
-    `usd` is null when no price is known, and `unpriced` counts trajectories without one."""
+    `usd` is null when no price is known, and `unpriced` counts trajectories without one. `new_domains` and `new_modes`
+    count what no earlier round had kept; `cac_target` is the plan's, null where there is none."""
 
     name: str
     batches: int
@@ -22,6 +24,9 @@ class RoundRow:
     h_dom: float
     h_mode: float
     cac: float | None
+    cac_target: float | None
+    new_domains: int
+    new_modes: int
     tokens: int
     usd: float | None
     unpriced: int
@@ -60,21 +65,37 @@ class FigureRow:
     cumulative: str
 
 
+@dataclass(frozen=True)
+class StudyFigure:
+    """One metric of both arms at one budget, means over `seeds`; null where an arm lacks it."""
+
+    basis: str
+    metric: str
+    budget: int
+    quantity: float | None
+    diversity: float | None
+    seeds: int
+
+
 def round_rows(data: ReportData) -> list[RoundRow]:
     """One row per round in order, then `all` when there is more than one."""
     counts = data.counts.with_columns(pl.col("batch").map_elements(round_of, return_dtype=pl.String).alias("round"))
-    names = counts["round"].unique().sort().to_list()
-    rows = [
-        _round_row(name, counts.filter(pl.col("round") == name), data.outcomes.filter(pl.col("round") == name))
-        for name in names
-    ]
-    return [*rows, _round_row("all", counts, data.outcomes)] if len(rows) > 1 else rows
+    plans, rows = first_plans(data.plans), []
+    earlier = data.outcomes.clear()
+    for name in ordered(counts["round"]):
+        own = data.outcomes.filter(pl.col("round") == name)
+        rows.append(_round_row(name, counts.filter(pl.col("round") == name), own, earlier, plans.get(name)))
+        earlier = pl.concat([earlier, own])
+    whole = _round_row("all", counts, data.outcomes, data.outcomes.clear(), None)
+    return [*rows, whole] if len(rows) > 1 else rows
 
 
 def plan_rows(plans: pl.DataFrame) -> list[PlanRow]:
     """One row per round in order: the plan that its first batch ran under."""
-    first = plans.sort("batch").unique("round", keep="first", maintain_order=True)
-    return [PlanRow(*row) for row in first.select("round", "reason", "cac_target", "temperature").iter_rows()]
+    return [
+        PlanRow(name, plan["reason"], plan["cac_target"], plan["temperature"])
+        for name, plan in first_plans(plans).items()
+    ]
 
 
 _PARTICULARS = (  # what tells one rejection from another of its kind: answers, lists, texts, tools and paths in them
@@ -98,13 +119,33 @@ def reason_rows(rejections: pl.DataFrame) -> list[ReasonRow]:
 
 def figure_rows(metrics: pl.DataFrame) -> list[FigureRow]:
     """Every metric of the newest batch, by name."""
-    newest = metrics.filter(pl.col("batch") == pl.col("batch").max())
     texts = {
         (row["metric"], row["scope"]): _with_interval(row["value"], row["ci_low"], row["ci_high"])
-        for row in newest.iter_rows(named=True)
+        for row in newest_rows(metrics).iter_rows(named=True)
     }
     names = sorted({metric for metric, _ in texts})
     return [FigureRow(name, texts.get((name, "batch"), ""), texts.get((name, "cumulative"), "")) for name in names]
+
+
+def study_rows(study: pl.DataFrame) -> list[StudyFigure]:
+    """Each metric at the largest budget of its basis, as means over the seeds."""
+    largest = study.filter(pl.col("budget") == pl.col("budget").max().over("basis", "metric"))
+    means = largest.group_by("basis", "metric", "budget", "arm").agg(pl.col("value").mean(), pl.col("seed").n_unique())
+    figures = []
+    for (basis, metric, budget), own in means.group_by("basis", "metric", "budget"):
+        values = dict(own.select("arm", "value").iter_rows())
+        seeds = own["seed"].to_list()
+        figures.append(
+            StudyFigure(
+                basis=str(basis),
+                metric=str(metric),
+                budget=int(str(budget)),
+                quantity=values.get("quantity"),
+                diversity=values.get("diversity"),
+                seeds=max(seeds),
+            )
+        )
+    return sorted(figures, key=lambda row: (row.basis != "kept", row.metric))
 
 
 def plugin_entropy(values: pl.Series) -> float:
@@ -115,7 +156,10 @@ def plugin_entropy(values: pl.Series) -> float:
     return max(bits or 0.0, 0.0)
 
 
-def _round_row(name: str, counts: pl.DataFrame, outcomes: pl.DataFrame) -> RoundRow:
+def _round_row(
+    name: str, counts: pl.DataFrame, outcomes: pl.DataFrame, earlier: pl.DataFrame, plan: Plan | None
+) -> RoundRow:
+    known = earlier.filter("kept")
     kept = outcomes.filter("kept")
     prices = [price for price in outcomes["usd"] if price is not None]
     return RoundRow(
@@ -126,6 +170,9 @@ def _round_row(name: str, counts: pl.DataFrame, outcomes: pl.DataFrame) -> Round
         h_dom=plugin_entropy(kept["domain"]),
         h_mode=plugin_entropy(kept["mode"]),
         cac=_mean(kept["cac"]),
+        cac_target=plan["cac_target"] if plan else None,
+        new_domains=len(set(kept["domain"]) - set(known["domain"])),
+        new_modes=len(set(kept["mode"]) - set(known["mode"])),
         tokens=int(outcomes["tokens"].sum()),
         usd=sum(prices) if prices else None,
         unpriced=outcomes.height - len(prices),

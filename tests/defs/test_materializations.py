@@ -30,6 +30,7 @@ PICTURES = {
     "filtered_trajectories": ("funnel",),
     "diversity_report": (
         *("entropy", "domains", "modes", "complexity", "funnel", "coverage", "operators"),
+        *("effective", "mode_flow_first"),
         *("cluster_domains", "cluster_graphs"),
     ),
 }

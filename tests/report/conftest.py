@@ -4,6 +4,7 @@ import itertools
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import polars as pl
 import pytest
@@ -14,10 +15,12 @@ from tdscaling_assets.report.toolgraph import ToolName
 from tdscaling_assets.schema import (
     OPERATORS,
     Failure,
+    GroupRow,
     Lineage,
     Message,
     MetricRow,
     RoundPlan,
+    StudyRow,
     ToolCall,
     Trajectory,
     Usage,
@@ -44,6 +47,9 @@ REJECTIONS = (
     ("truth", "the world's final state is not the expected one"),
     ("near_duplicate", "near-duplicate of an earlier trajectory"),
 )
+ARMS: tuple[Literal["quantity"], Literal["diversity"]] = ("quantity", "diversity")
+BASES: tuple[Literal["kept"], Literal["calls"]] = ("kept", "calls")
+_ENDS = {"ci_low": pl.Float64, "ci_high": pl.Float64}
 BATCHES = ("r01-b01", "r01-b02", "r02-b01", "r02-b02")
 MakeReport = Callable[..., ReportData]
 
@@ -66,12 +72,13 @@ def make_report(per_batch: int = 12, seed: int = 1, said: str = "Your order ship
                 "mode": ">".join(row.mode),
                 "cac": row.cac,
                 "kept": row.trajectory_id not in rejected,
+                "operators": list(row.lineage.operators),
                 "tokens": row.usage.prompt_tokens + row.usage.completion_tokens,
                 "usd": row.usage.usd,
             }
             for row in trajectories
         ],
-        schema_overrides={"usd": pl.Float64},
+        schema_overrides={"usd": pl.Float64, "operators": pl.List(pl.String)},
     )
     return ReportData(
         metrics=make_metrics(outcomes),
@@ -80,6 +87,8 @@ def make_report(per_batch: int = 12, seed: int = 1, said: str = "Your order ship
         rejections=make_rejections(rejected, trajectories),
         clusters=make_clusters(),
         outcomes=outcomes,
+        groups=make_groups(),
+        study=make_study(),
         trajectories=trajectories,
         verdicts=verdicts,
         models=("teacher/scripted",),
@@ -188,6 +197,7 @@ def make_plans(rng: random.Random) -> pl.DataFrame:
             temperature=0.7,
             parent_metrics={"h_dom": 2.0},
             reason=reasons[batch[:3]],
+            reasons={"operator_weights": f"Operators as {batch[:3]} drew them."},
         )
         rows.append(plan.model_dump() | {"batch": batch})
     return pl.DataFrame(rows)
@@ -214,6 +224,42 @@ def make_rejections(rejected: dict[str, Verdict], trajectories: list[Trajectory]
     return frame.group_by("batch", "rule", "reason", maintain_order=True).agg(pl.col("n").sum())
 
 
+def make_groups() -> pl.DataFrame:
+    """Figures of two domains and an operator, of two batches."""
+    sizes = {"r01-b01": 3, "r02-b02": 8}
+    rows = [
+        GroupRow(batch=batch, scope="cumulative", dimension=dimension, name=name, metric=metric, value=value * n, n=n)
+        for batch, n in sizes.items()
+        for dimension, name in (("domain", "retail"), ("domain", "travel"), ("operator", "deepen"))
+        for metric, value in (("n", 1.0), ("share", 0.1), ("cac_mean", 1.5))
+    ]
+    return pl.DataFrame([row.model_dump() for row in rows], schema_overrides=_ENDS)
+
+
+def make_study() -> pl.DataFrame:
+    """Both arms of two seeds at two budgets, on either basis; diversity is a bit above quantity, the second seed half a
+    bit above the first."""
+    rows = [
+        StudyRow(
+            seed=seed,
+            arm=arm,
+            basis=basis,
+            budget=budget,
+            metric=metric,
+            value=(value := budget / 50 + seed / 2 + (arm == "diversity")),
+            ci_low=value - 0.25,
+            ci_high=value + 0.25,
+            n=budget,
+        )
+        for seed in (1, 2)
+        for arm in ARMS
+        for basis in BASES
+        for budget in (50, 100)
+        for metric in ("h_dom", "h_mode")
+    ]
+    return pl.DataFrame([row.model_dump() for row in rows])
+
+
 def names(rank: int) -> list[tuple[str, ToolName]]:
     """The three tools of the cluster of that rank, one of the bank's in every tenth."""
     kinds = ("list_things", "get_thing", "cancel_the_thing_again")
@@ -233,6 +279,7 @@ def make_clusters(count: int = 40) -> pl.DataFrame:
     """A concave coverage curve."""
     return pl.DataFrame(
         {
+            "cluster_id": [f"c-{rank}" for rank in range(1, count + 1)],
             "rank": list(range(1, count + 1)),
             "domain": [DOMAINS[rank % len(DOMAINS)] for rank in range(count)],
             "covered_tools": [int(172 * (1 - 0.90**rank)) for rank in range(1, count + 1)],
@@ -261,7 +308,7 @@ def make_data() -> MakeReport:
 @pytest.fixture(scope="session")
 def empty_data(report_data: ReportData) -> ReportData:
     """A home in which nothing has run."""
-    frames = ("metrics", "plans", "counts", "rejections", "clusters", "outcomes")
+    frames = ("metrics", "plans", "counts", "rejections", "clusters", "outcomes", "groups", "study")
     return replace(
         report_data,
         trajectories=(),

@@ -98,7 +98,7 @@ def test_hostile_text_opens_no_tag(page: str, attacked: str) -> None:
     tags = Page(attacked).tags
 
     assert tags["img"] == 0
-    assert (tags["script"], tags["section"], tags["svg"]) == (2, 6, Page(page).tags["svg"])
+    assert (tags["script"], tags["section"], tags["svg"]) == (3, 7, Page(page).tags["svg"])
 
 
 def test_hostile_text_reaches_the_browser_unchanged(attacked: str) -> None:
@@ -124,6 +124,35 @@ def test_a_simulated_teacher_is_called_one(page: str, other: str) -> None:
 def test_the_page_says_why_each_round_was_planned(page: str) -> None:
     assert "First round: no history" in page
     assert "the CAC target climbs from 8.0 to 10.0" in page
+
+
+def test_the_page_says_what_a_round_decided_why_and_what_came_of_it(page: str, report_data: ReportData) -> None:
+    block = page[page.index("r02 against r01") : page.index("</details>")]
+
+    assert "Operators as r02 drew them." in block
+    assert "8.0 → <b>10.0</b>" in block
+    assert "Conversations that each operator had a part in" in block
+    assert re.search(r"\d+ modes? that no round up to r01 had kept, in \d+ of r02's trajectories", block)
+
+
+def test_a_home_without_a_study_says_how_to_make_one(page: str, report_data: ReportData) -> None:
+    without = render_report(replace(report_data, study=report_data.study.clear()))
+
+    assert "tds study" not in page and "More of the same, or more diverse" in page
+    assert "No study yet: <code>tds study</code>" in without
+    assert "More of the same, or more diverse" not in without
+
+
+def test_the_page_says_that_the_papers_figures_are_not_comparable(page: str) -> None:
+    assert "The values are not comparable." in page
+
+
+def test_groups_are_tables_that_sort_by_value(page: str) -> None:
+    tables = re.findall(r'<table class="compact sortable">.*?</table>', page, flags=re.DOTALL)
+
+    assert [len(re.findall("<tr><td>", table)) for table in tables] == [2, 1]
+    assert "retail" in tables[0] and "deepen" in tables[1]
+    assert 'data-value="12.0">12.0' in tables[0]
 
 
 def test_equal_data_give_an_equal_page(page: str, make_data: MakeReport) -> None:

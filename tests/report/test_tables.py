@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from tdscaling_assets.report.data import ReportData
-from tdscaling_assets.report.tables import figure_rows, plan_rows, plugin_entropy, reason_rows, round_rows
+from tdscaling_assets.report.tables import figure_rows, plan_rows, plugin_entropy, reason_rows, round_rows, study_rows
 
 
 def test_rounds_are_followed_by_their_sum(report_data: ReportData) -> None:
@@ -13,6 +13,30 @@ def test_rounds_are_followed_by_their_sum(report_data: ReportData) -> None:
     assert [row.name for row in rows] == ["r01", "r02", "all"]
     assert rows[2].raw == rows[0].raw + rows[1].raw == 48
     assert rows[2].kept == rows[0].kept + rows[1].kept
+
+
+def test_a_round_counts_what_no_earlier_one_kept(report_data: ReportData) -> None:
+    first, second, total = round_rows(report_data)
+    kept = report_data.outcomes.filter("kept")
+    old, new = (set(kept.filter(pl.col("round") == name)["mode"]) for name in ("r01", "r02"))
+
+    assert (first.new_modes, second.new_modes, total.new_modes) == (len(old), len(new - old), len(old | new))
+    assert (first.cac_target, second.cac_target, total.cac_target) == (8.0, 10.0, None)
+
+
+def test_a_study_is_summed_up_at_its_largest_budget(report_data: ReportData) -> None:
+    study = report_data.study.filter((pl.col("arm") == "diversity") | (pl.col("metric") == "h_dom"))
+
+    rows = study_rows(study)
+
+    assert [(row.basis, row.metric, row.budget) for row in rows] == [
+        ("kept", "h_dom", 100),
+        ("kept", "h_mode", 100),
+        ("calls", "h_dom", 100),
+        ("calls", "h_mode", 100),
+    ]
+    assert (rows[0].quantity, rows[0].diversity, rows[0].seeds) == (2.75, 3.75, 2)
+    assert (rows[1].quantity, rows[1].diversity) == (None, 3.75)
 
 
 def test_a_single_round_needs_no_sum(report_data: ReportData) -> None:
