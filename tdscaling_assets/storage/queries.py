@@ -57,8 +57,9 @@ def batch_order(batch: str) -> tuple[list[int], str]:
 
 
 def stored_batches(lake: Lake, table: str) -> list[str]:
-    """Batches that have rows in the table, in order."""
-    rows = lake.query(f"SELECT DISTINCT batch FROM {find_table(table).name}")
+    """Batches that have rows in the table, in order: read off its list of files, of which each holds one batch."""
+    files = f"ducklake_list_files('lake', '{find_table(table).name}')"
+    rows = lake.query(f"SELECT DISTINCT regexp_extract(data_file, '/batch=([^/]+)/', 1) AS batch FROM {files}")
     return sorted(rows["batch"].to_list(), key=batch_order)
 
 
@@ -67,10 +68,10 @@ def reported_batches(lake: Lake) -> list[str]:
     return stored_batches(lake, "diversity_report")
 
 
-def metric_history(lake: Lake, scope: str) -> pl.DataFrame:
-    """batch, metric, value, ci_low, ci_high, n of one scope, ordered by batch and metric."""
+def metric_history(lake: Lake, scope: str, batches: Iterable[str] | None = None) -> pl.DataFrame:
+    """batch, metric, value, ci_low, ci_high, n of one scope, of those batches or all, ordered by batch and metric."""
     columns = ["batch", "metric", "value", "ci_low", "ci_high", "n"]
-    report = lake.read("diversity_report", columns=[*columns, "scope"])
+    report = lake.read("diversity_report", batches=batches, columns=[*columns, "scope"])
     return report.filter(pl.col("scope") == scope).select(columns)
 
 
