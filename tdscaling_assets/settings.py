@@ -156,7 +156,10 @@ class Settings(BaseSettings):
         0.15, gt=0, le=1, description="Fall of an entropy from batch to batch, relative, beyond which it is a collapse."
     )
     collapse_share: float = Field(
-        0.2, gt=0, le=1, description="Share of a batch beyond which one persona, opening or template is a collapse."
+        0.2, gt=0, le=1, description="Share of a batch beyond which one opening or template is a collapse."
+    )
+    collapse_persona: float = Field(
+        0.5, gt=0, le=1, description="Share of a batch beyond which one persona, of which there are few, is a collapse."
     )
     rarefaction: int = Field(100, ge=2, description="Set size at which entropies are compared.")
     bootstrap: int = Field(200, ge=10, description="Bootstrap resamples per interval.")

@@ -1,7 +1,7 @@
 """The named reads that stages need; every batch order is numeric, so `r01-b100` follows `r01-b99`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -83,6 +83,19 @@ def batch_counts(lake: Lake, batch: str) -> dict[str, int]:
     )
     rows = lake.query(" UNION ALL ".join([*tables, rejected]), [batch])
     return dict(sorted(rows.iter_rows()))
+
+
+def kept_speech(lake: Lake, batches: Sequence[str]) -> pl.DataFrame:
+    """One row per kept trajectory of those batches: batch, trajectory_id, domain, mode, labels, persona, the first
+    user message (opening), and what was said in each assistant message (spoken), "" for nothing."""
+    return lake.query(
+        "SELECT batch, trajectory_id, kept.domain, mode, labels, persona, "
+        "list_filter(messages, lambda one: one.role = 'user')[1].content AS opening, "
+        "[coalesce(one.content, '') for one in messages if one.role = 'assistant'] AS spoken "
+        "FROM filtered_trajectories AS kept LEFT JOIN blueprints USING (batch, blueprint_id) "
+        f"WHERE batch IN ({', '.join('?' * len(batches))}) ORDER BY batch, trajectory_id",
+        batches,
+    )
 
 
 def kept_before(lake: Lake, batch: str) -> list[Trajectory]:
