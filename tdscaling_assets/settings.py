@@ -159,6 +159,18 @@ class Settings(BaseSettings):
     plateau_window: int = Field(1, ge=1, description="Batches over which steering metrics must stand still.")
     plateau_epsilon: float = Field(0.02, gt=0, description="Relative gain below which a steering metric stands still.")
     max_rounds: int = Field(8, ge=1, description="Rounds after which the sensor starts no more.")
+    ceiling_rounds: int = Field(
+        3, ge=1, description="Rounds that together must gain `plateau_epsilon`, or the sensor starts no more."
+    )
+    collapse_fall: float = Field(
+        0.15, gt=0, le=1, description="Fall of an entropy from batch to batch, relative, beyond which it is a collapse."
+    )
+    collapse_share: float = Field(
+        0.2, gt=0, le=1, description="Share of a batch beyond which one opening or template is a collapse."
+    )
+    collapse_persona: float = Field(
+        0.5, gt=0, le=1, description="Share of a batch beyond which one persona, of which there are few, is a collapse."
+    )
     rarefaction: int = Field(100, ge=2, description="Set size at which entropies are compared.")
     bootstrap: int = Field(200, ge=10, description="Bootstrap resamples per interval.")
     export_budget: int = Field(0, ge=0, description="Trajectories in the training set; 0 for all kept.")

@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from tdscaling_assets.agents.forecast import Load, forecast
-from tdscaling_assets.defs.automation import batch_to_run, known_batches, read_finished
+from tdscaling_assets.defs.automation import batch_to_run, known_batches
 from tdscaling_assets.defs.blueprints import draw_batch
 from tdscaling_assets.defs.evolution import plan_for
+from tdscaling_assets.defs.progress import read_finished
 from tdscaling_assets.defs.system import open_replies
 from tdscaling_assets.evolution.keys import newest, next_round
 from tdscaling_assets.llm.prices import price

@@ -1,20 +1,19 @@
 """Jobs, the nightly schedule (the next batch: quantity) and the plateau sensor (a new round: diversity)."""
 
+import time
 from collections.abc import Sequence
 
 import dagster as dg
 
+from tdscaling_assets.defs.claims import PATIENCE_SECONDS, claim, read_claim
 from tdscaling_assets.defs.liveness import fail_dead_runs
-from tdscaling_assets.defs.system import System, open_replies
+from tdscaling_assets.defs.progress import budget_spent, decide, read_finished, read_progress, read_reported
+from tdscaling_assets.defs.system import System
 from tdscaling_assets.defs.tables import batches
 from tdscaling_assets.errors import StorageError
 from tdscaling_assets.evolution.keys import newest, next_batch
-from tdscaling_assets.evolution.plateau import NewRound, Wait, decide_next
-from tdscaling_assets.llm.budget import Budget, Period
-from tdscaling_assets.metrics.measure import STEERING
+from tdscaling_assets.evolution.plateau import Wait
 from tdscaling_assets.settings import Settings
-from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.queries import metric_history, reported_batches, stored_batches
 
 CATALOG_ASSETS = ("tool_catalog", "tool_graph", "business_clusters")
 BATCH_ASSETS = (
@@ -48,6 +47,9 @@ def nightly_synthesis(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | 
     spent = budget_spent(settings, key, "night")
     if spent:
         return dg.SkipReason(f"Batch {key} waits for the next night: {spent}.")
+    other = claim(settings.home, key, [*keys, key], time.time())
+    if other:
+        return dg.SkipReason(f"Batch {key} waits for the next night: {other.batch} is being started.")
     context.instance.add_dynamic_partitions(partitions_name(), [key])
     return dg.RunRequest(partition_key=key)
 
@@ -57,19 +59,48 @@ def entropy_plateau_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResu
     """Starts the first batch of a new round when more of the same adds nothing."""
     settings = System().settings()
     fail_dead_runs(context.instance, settings.home)
-    keys = known_batches(context.instance, settings)
-    decision = read_decision(settings, keys)
-    if isinstance(decision, Wait):
-        return dg.SkipReason(decision.reason + blocking_run(context.instance, newest(keys)))
+    try:
+        progress = read_progress(settings)
+    except StorageError as error:
+        return dg.SkipReason(f"The lake cannot be read: {error}")
+    keys = learn_batches(context.instance, progress.reported)
     last = newest(keys)
-    waits = f"Batch {last} has pending blueprints and goes first" if last not in read_finished(settings) else ""
-    waits = waits or budget_spent(settings, decision.key, "night")
-    if waits:
-        return dg.SkipReason(f"{waits}. Then: {decision.reason}")
-    context.log.info(decision.reason)
+    run = newest_run(context.instance, last)
+    if last is not None and last not in progress.reported and run is None:
+        return _without_run(settings, keys, last)
+    if run is not None and (run.status is not dg.DagsterRunStatus.SUCCESS or last not in progress.reported):
+        return dg.SkipReason(f"The newest batch {last} is not finished. {describe_run(run)}")
+    decision = decide(settings, keys, progress)
+    if isinstance(decision, Wait):
+        return dg.SkipReason(decision.reason)
+    if last in progress.pending and not budget_spent(settings, last or "", "batch"):
+        return dg.SkipReason(f"Batch {last} has pending blueprints and goes first. Then: {decision.reason}")
+    return _request(settings, decision.key, keys, decision.reason)
+
+
+def _without_run(settings: Settings, keys: Sequence[str], batch: str) -> dg.SensorResult | dg.SkipReason:
+    """A batch that was asked for but never got a run is asked for again; one that a person added waits for them."""
+    asked = read_claim(settings.home)
+    if asked is None or asked.batch != batch:
+        return dg.SkipReason(f"The newest batch {batch} has neither a run nor a diversity report: run it.")
+    return _request(settings, batch, [key for key in keys if key != batch], f"No run came of the request for {batch}.")
+
+
+def _request(settings: Settings, batch: str, settled: Sequence[str], reason: str) -> dg.SensorResult | dg.SkipReason:
+    """One run of the batch, unless tonight's budget is spent or a batch was asked for a moment ago."""
+    spent = budget_spent(settings, batch, "night")
+    if spent:
+        return dg.SkipReason(f"Stopped at the budget: {spent}. Then: {reason}")
+    now = time.time()
+    other = claim(settings.home, batch, settled, now)
+    if other:
+        return dg.SkipReason(
+            f"Batch {other.batch} was asked for {now - other.at:.0f} s ago and has no run yet: should none come within "
+            f"{PATIENCE_SECONDS:.0f} s, it is asked for again. {reason}"
+        )
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(partition_key=decision.key, tags={"tds/reason": decision.reason})],
-        dynamic_partitions_requests=[batches.build_add_request([decision.key])],
+        run_requests=[dg.RunRequest(partition_key=batch, tags={"tds/reason": reason})],
+        dynamic_partitions_requests=[batches.build_add_request([batch])],
     )
 
 
@@ -79,58 +110,18 @@ def batch_to_run(keys: Sequence[str], finished: Sequence[str]) -> str:
     return last if last is not None and last not in finished else next_batch(keys)
 
 
-def read_finished(settings: Settings) -> list[str]:
-    """Batches with a report that have nothing more to do: no blueprint is pending, or its batch's budget is spent."""
-    try:
-        with Lake.open(settings, read_only=True) as lake:
-            reported, pending = reported_batches(lake), stored_batches(lake, "pending_blueprints")
-    except StorageError:
-        return []
-    return [batch for batch in reported if batch not in pending or budget_spent(settings, batch, "batch")]
-
-
-def budget_spent(settings: Settings, batch: str, period: Period) -> str:
-    """Why nothing more may be spent on this batch, or tonight; "" when something may."""
-    if not (settings.budget_batch if period == "batch" else settings.budget_night):
-        return ""
-    with open_replies(settings, batch) as replies:
-        return Budget(settings, replies).exhausted(period)
-
-
-def read_decision(settings: Settings, keys: Sequence[str]) -> NewRound | Wait:
-    """What the plateau says about the batches so far: the same for sensor, demo and tests."""
-    history: dict[str, dict[str, float]] = {}
-    try:
-        with Lake.open(settings, read_only=True) as lake:
-            for row in metric_history(lake, "cumulative").iter_rows(named=True):
-                if row["metric"] in STEERING:
-                    history.setdefault(row["batch"], {})[row["metric"]] = row["value"]
-    except StorageError as error:
-        return Wait(reason=f"The lake cannot be read: {error}")
-    return decide_next(
-        history,
-        keys,
-        list(history),
-        window=settings.plateau_window,
-        epsilon=settings.plateau_epsilon,
-        max_rounds=settings.max_rounds,
-    )
-
-
-def read_reported(settings: Settings) -> list[str]:
-    """Batches with a report; none when there is no lake yet."""
-    try:
-        with Lake.open(settings, read_only=True) as lake:
-            return reported_batches(lake)
-    except StorageError:
-        return []
-
-
 def known_batches(instance: dg.DagsterInstance, settings: Settings) -> list[str]:
     """Batches that Dagster or the lake knows of; the instance learns of those it missed."""
-    keys = {*instance.get_dynamic_partitions(partitions_name()), *read_reported(settings)}
-    instance.add_dynamic_partitions(partitions_name(), sorted(keys))
-    return sorted(keys)
+    return learn_batches(instance, read_reported(settings))
+
+
+def learn_batches(instance: dg.DagsterInstance, reported: Sequence[str]) -> list[str]:
+    """Batches that Dagster knows of, with those reported ones that it missed until now."""
+    keys = set(instance.get_dynamic_partitions(partitions_name()))
+    missed = sorted({*reported} - keys)
+    if missed:
+        instance.add_dynamic_partitions(partitions_name(), missed)
+    return sorted({*keys, *missed})
 
 
 def unfinished_run(instance: dg.DagsterInstance, settings: Settings, batch: str | None) -> dg.DagsterRun | None:
@@ -151,14 +142,23 @@ def unfinished_run(instance: dg.DagsterInstance, settings: Settings, batch: str 
     return runs[0] if runs else None
 
 
-def blocking_run(instance: dg.DagsterInstance, batch: str | None) -> str:
-    """A sentence that names the failed run of a batch, empty when it did not fail."""
+def newest_run(instance: dg.DagsterInstance, batch: str | None) -> dg.DagsterRun | None:
+    """The run of that batch that was created last."""
     if batch is None:
-        return ""
+        return None
     runs = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": batch}), limit=1)
-    if not runs or runs[0].status is not dg.DagsterRunStatus.FAILURE:
-        return ""
-    return f" Its run {runs[0].run_id} failed: mend the cause and run the batch again."
+    return runs[0] if runs else None
+
+
+def describe_run(run: dg.DagsterRun) -> str:
+    """What has become of the run of a batch that is not finished, and what to do about it."""
+    if run.status is dg.DagsterRunStatus.FAILURE:
+        return f"Its run {run.run_id} failed: mend the cause and run the batch again."
+    if run.status is dg.DagsterRunStatus.CANCELED:
+        return f"Its run {run.run_id} was cancelled: run the batch again."
+    if run.status is dg.DagsterRunStatus.SUCCESS:
+        return f"Its run {run.run_id} ended, but the diversity report is missing: run the whole batch."
+    return f"Its run {run.run_id} is {run.status.value.lower().replace('_', ' ')}."
 
 
 def partitions_name() -> str:

@@ -1,4 +1,7 @@
-"""Nothing is dropped silently: for every stage, input = kept + rejected, counted in the lake and not in memory."""
+"""Nothing is dropped silently: for every stage, input = kept + rejected, counted in the lake and not in memory.
+
+Nothing collapses silently either: a warning, which blocks nothing.
+"""
 
 import warnings
 from collections.abc import Callable
@@ -7,20 +10,21 @@ import dagster as dg
 import polars as pl
 
 from tdscaling_assets.defs.system import System
-from tdscaling_assets.defs.tables import batches
+from tdscaling_assets.defs.tables import batches, preview
+from tdscaling_assets.metrics.collapse import collapse_signs, commonest, entropy_changes
 from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.queries import batch_counts
+from tdscaling_assets.storage.queries import batch_counts, batches_before, kept_speech
 
 CheckFunction = Callable[..., dg.AssetCheckResult]
 
 
-def _batch_check(asset: str) -> Callable[[CheckFunction], dg.AssetChecksDefinition]:
+def _batch_check(asset: str, name: str = "nothing_dropped") -> Callable[[CheckFunction], dg.AssetChecksDefinition]:
     """A check of one batch. Dagster warns that partitioned checks are in preview; unpartitioned, it would load all."""
 
     def define(function: CheckFunction) -> dg.AssetChecksDefinition:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.PreviewWarning)
-            return dg.asset_check(asset=asset, name="nothing_dropped", partitions_def=batches)(function)
+            return dg.asset_check(asset=asset, name=name, partitions_def=batches)(function)
 
     return define
 
@@ -68,6 +72,34 @@ def training_set_adds_up(system: System) -> dg.AssetCheckResult:
     return _add_up(min(kept, settings.export_budget or kept), kept=chosen, rejected=0)
 
 
+@_batch_check("diversity_report", "no_collapse")
+def no_collapse(context: dg.AssetCheckExecutionContext, system: System) -> dg.AssetCheckResult:
+    """No entropy fell far since the batch before, and no persona, opening or template repeats too often."""
+    settings, batch = system.settings(), context.partition_key
+    with Lake.open(settings, read_only=True) as lake:
+        earlier = batches_before(lake, batch)[-1:]
+        kept = kept_speech(lake, [*earlier, batch])
+    own = kept.filter(pl.col("batch") == batch)
+    changes = entropy_changes(kept.filter(pl.col("batch").is_in(earlier)), own)
+    repeats = commonest(own)
+    shares = {
+        "persona": settings.collapse_persona,
+        "opening": settings.collapse_share,
+        "template": settings.collapse_share,
+    }
+    signs = collapse_signs(changes, repeats, settings.collapse_fall, shares)
+    return dg.AssetCheckResult(
+        passed=not signs,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(signs) or "nothing repeats too often, and no entropy fell far",
+        metadata={
+            **{f"{one.metric} change": one.gain for one in changes},
+            **{f"{one.kind} share": one.share for one in reversed(repeats)},
+            "commonest": preview(pl.DataFrame([one.model_dump() for one in repeats]), rows=len(repeats)),
+        },
+    )
+
+
 def _counts(context: dg.AssetCheckExecutionContext, system: System) -> dict[str, int]:
     with Lake.open(system.settings(), read_only=True) as lake:
         return batch_counts(lake, context.partition_key)
@@ -93,4 +125,4 @@ def _add_up(taken: int, *, kept: int, rejected: int) -> dg.AssetCheckResult:
     )
 
 
-CHECKS = (catalog_adds_up, blueprints_add_up, conversations_add_up, verdicts_add_up, training_set_adds_up)
+CHECKS = (catalog_adds_up, blueprints_add_up, conversations_add_up, verdicts_add_up, no_collapse, training_set_adds_up)

@@ -9,17 +9,10 @@ import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
 from tdscaling_assets.defs import build_defs
-from tdscaling_assets.defs.automation import (
-    batch_to_run,
-    known_batches,
-    partitions_name,
-    read_decision,
-    read_finished,
-    read_reported,
-    unfinished_run,
-)
+from tdscaling_assets.defs.automation import batch_to_run, known_batches, partitions_name, unfinished_run
 from tdscaling_assets.defs.evolution import plan_for
 from tdscaling_assets.defs.liveness import has_process
+from tdscaling_assets.defs.progress import read_decision, read_finished, read_reported
 from tdscaling_assets.errors import ConfigError, StorageError
 from tdscaling_assets.evolution.keys import newest, next_round
 from tdscaling_assets.evolution.plateau import NewRound, Wait

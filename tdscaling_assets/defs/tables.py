@@ -66,11 +66,11 @@ def store(
     )
 
 
-def preview(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
+def preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.MarkdownMetadataValue:
     """The first rows as a table, long values cut."""
     if frame.is_empty():
         return dg.MetadataValue.md("*no rows*")
-    cells = [[_cell(value) for value in row] for row in frame.head(PREVIEW_ROWS).iter_rows()]
+    cells = [[_cell(value) for value in row] for row in frame.head(rows).iter_rows()]
     lines = [frame.columns, ["---"] * frame.width, *cells]
     return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
 

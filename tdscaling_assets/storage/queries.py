@@ -60,8 +60,9 @@ def batch_order(batch: str) -> tuple[list[int], str]:
 
 
 def stored_batches(lake: Lake, table: str) -> list[str]:
-    """Batches that have rows in the table, in order."""
-    rows = lake.query(f"SELECT DISTINCT batch FROM {find_table(table).name}")
+    """Batches that have rows in the table, in order: read off its list of files, of which each holds one batch."""
+    files = f"ducklake_list_files('lake', '{find_table(table).name}')"
+    rows = lake.query(f"SELECT DISTINCT regexp_extract(data_file, '/batch=([^/]+)/', 1) AS batch FROM {files}")
     return sorted(rows["batch"].to_list(), key=batch_order)
 
 
@@ -70,10 +71,10 @@ def reported_batches(lake: Lake) -> list[str]:
     return stored_batches(lake, "diversity_report")
 
 
-def metric_history(lake: Lake, scope: str) -> pl.DataFrame:
-    """batch, metric, value, ci_low, ci_high, n of one scope, ordered by batch and metric."""
+def metric_history(lake: Lake, scope: str, batches: Iterable[str] | None = None) -> pl.DataFrame:
+    """batch, metric, value, ci_low, ci_high, n of one scope, of those batches or all, ordered by batch and metric."""
     columns = ["batch", "metric", "value", "ci_low", "ci_high", "n"]
-    report = lake.read("diversity_report", columns=[*columns, "scope"])
+    report = lake.read("diversity_report", batches=batches, columns=[*columns, "scope"])
     return report.filter(pl.col("scope") == scope).select(columns)
 
 
@@ -85,6 +86,19 @@ def batch_counts(lake: Lake, batch: str) -> dict[str, int]:
     )
     rows = lake.query(" UNION ALL ".join([*tables, rejected]), [batch])
     return dict(sorted(rows.iter_rows()))
+
+
+def kept_speech(lake: Lake, batches: Sequence[str]) -> pl.DataFrame:
+    """One row per kept trajectory of those batches: batch, trajectory_id, domain, mode, labels, persona, the first
+    user message (opening), and what was said in each assistant message (spoken), "" for nothing."""
+    return lake.query(
+        "SELECT batch, trajectory_id, kept.domain, mode, labels, persona, "
+        "list_filter(messages, lambda one: one.role = 'user')[1].content AS opening, "
+        "[coalesce(one.content, '') for one in messages if one.role = 'assistant'] AS spoken "
+        "FROM filtered_trajectories AS kept LEFT JOIN blueprints USING (batch, blueprint_id) "
+        f"WHERE batch IN ({', '.join('?' * len(batches))}) ORDER BY batch, trajectory_id",
+        batches,
+    )
 
 
 def kept_before(lake: Lake, batch: str) -> Iterator[Trajectory]:

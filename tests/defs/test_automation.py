@@ -1,7 +1,9 @@
 """Promises of schedule and sensor: quantity every night, diversity at a plateau, and a sentence when nothing starts."""
 
+import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dagster as dg
@@ -9,6 +11,7 @@ import pytest
 
 from tdscaling_assets.defs import run
 from tdscaling_assets.defs.automation import entropy_plateau_sensor, nightly_synthesis
+from tdscaling_assets.defs.claims import PATIENCE_SECONDS, claim, read_claim
 from tdscaling_assets.defs.liveness import hold_mark
 from tdscaling_assets.settings import load_settings
 
@@ -49,11 +52,22 @@ def requested(outcome: object) -> str | None:
     return outcome.partition_key
 
 
-def started_run(instance: dg.DagsterInstance, batch: str) -> str:
+def started_run(
+    instance: dg.DagsterInstance, batch: str, status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED
+) -> str:
     tags = {"dagster/partition": batch}
     run_id = str(uuid.uuid4())
-    instance.add_run(dg.DagsterRun("synthesis", run_id, status=dg.DagsterRunStatus.STARTED, tags=tags))
+    instance.add_run(dg.DagsterRun("synthesis", run_id, status=status, tags=tags))
     return run_id
+
+
+def asked(outcome: object) -> list[str | None]:
+    """The batches that a tick asked for."""
+    return (
+        [request.partition_key for request in outcome.run_requests or ()]
+        if isinstance(outcome, dg.SensorResult)
+        else []
+    )
 
 
 def test_a_plateau_requests_one_run_of_a_new_round_and_its_partition(
@@ -69,13 +83,137 @@ def test_a_plateau_requests_one_run_of_a_new_round_and_its_partition(
     assert (added.partitions_def_name, list(added.partition_keys)) == ("batch", ["r02-b01"])
 
 
-def test_the_next_tick_waits_for_the_report_of_the_batch_it_started(
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (dg.DagsterRunStatus.QUEUED, "is queued."),
+        (dg.DagsterRunStatus.STARTED, "is started."),
+        (dg.DagsterRunStatus.FAILURE, "failed: mend the cause"),
+        (dg.DagsterRunStatus.CANCELED, "was cancelled: run the batch again"),
+        (dg.DagsterRunStatus.SUCCESS, "the diversity report is missing: run the whole batch"),
+    ],
+)
+@pytest.mark.parametrize("last", ["r02-b01", "r01-b02"])
+def test_no_round_starts_before_the_newest_batch_is_finished(
+    young_copy: Path,
+    open_instance: Open,
+    settings: Callable[..., None],
+    last: str,
+    status: dg.DagsterRunStatus,
+    told: str,
+) -> None:
+    settings(young_copy, PLATEAU_EPSILON="1000")
+    instance = open_instance(young_copy)
+    instance.add_dynamic_partitions("batch", [last])
+    run_id = started_run(instance, last, status)
+    outcome = sense(instance)
+    if last == "r01-b02" and status is dg.DagsterRunStatus.SUCCESS:
+        assert asked(outcome) == ["r02-b01"]  # it has its report
+    else:
+        assert skipped(outcome).startswith(f"The newest batch {last} is not finished. Its run {run_id} {told[:6]}")
+        assert told in skipped(outcome)
+
+
+def test_ticks_at_the_same_time_start_one_round(
+    young_copy: Path, open_instance: Open, settings: Callable[..., None]
+) -> None:
+    settings(young_copy, PLATEAU_EPSILON="1000")
+    instance = open_instance(young_copy)
+    with ThreadPoolExecutor(3) as pool:
+        outcomes = list(pool.map(lambda _: sense(instance), range(6)))
+    assert [batch for outcome in outcomes for batch in asked(outcome)] == ["r02-b01"]
+    assert "r02-b01 was asked for" in " ".join(skipped(one) for one in outcomes if not asked(one))
+
+
+@pytest.mark.parametrize("added", [True, False], ids=["partition added", "partition not added"])
+def test_a_request_that_no_run_came_of_is_made_again(
+    young_copy: Path, open_instance: Open, settings: Callable[..., None], added: bool
+) -> None:
+    settings(young_copy, PLATEAU_EPSILON="1000")
+    instance = open_instance(young_copy)
+    assert asked(sense(instance)) == ["r02-b01"]  # and here the daemon dies
+    if added:
+        instance.add_dynamic_partitions("batch", ["r02-b01"])
+    assert "r02-b01 was asked for 0 s ago and has no run yet" in skipped(sense(instance))
+    ask_long_ago(young_copy)
+    assert asked(sense(instance)) == ["r02-b01"]
+    assert asked(sense(instance)) == []
+
+
+def test_a_request_that_became_a_run_is_not_made_again(
+    young_copy: Path, open_instance: Open, settings: Callable[..., None]
+) -> None:
+    settings(young_copy, PLATEAU_EPSILON="1000")
+    instance = open_instance(young_copy)
+    assert asked(sense(instance)) == ["r02-b01"]
+    instance.add_dynamic_partitions("batch", ["r02-b01"])
+    run_id = started_run(instance, "r02-b01")
+    ask_long_ago(young_copy)
+    assert run_id in skipped(sense(instance))
+
+
+def test_a_nightly_request_that_no_run_came_of_is_made_again(
+    young_copy: Path, open_instance: Open, settings: Callable[..., None]
+) -> None:
+    settings(young_copy)
+    instance = open_instance(young_copy)
+    assert requested(tick(instance)) == "r01-b03"
+    assert asked(sense(instance)) == []
+    ask_long_ago(young_copy)
+    assert asked(sense(instance)) == ["r01-b03"]
+
+
+def test_a_batch_that_a_person_added_waits_for_them(
     young_copy: Path, open_instance: Open, settings: Callable[..., None]
 ) -> None:
     settings(young_copy, PLATEAU_EPSILON="1000")
     instance = open_instance(young_copy)
     instance.add_dynamic_partitions("batch", ["r02-b01"])
-    assert "r02-b01 has no diversity report" in skipped(sense(instance))
+    assert skipped(sense(instance)) == ("The newest batch r02-b01 has neither a run nor a diversity report: run it.")
+
+
+def test_the_schedule_adds_nothing_while_a_round_is_being_started(
+    young_copy: Path, open_instance: Open, settings: Callable[..., None]
+) -> None:
+    settings(young_copy, PLATEAU_EPSILON="1000")
+    instance = open_instance(young_copy)
+    assert asked(sense(instance)) == ["r02-b01"]
+    assert skipped(tick(instance)) == "Batch r01-b03 waits for the next night: r02-b01 is being started."
+    assert "r01-b03" not in instance.get_dynamic_partitions("batch")
+
+
+def ask_long_ago(home: Path) -> None:
+    """The last claim is now past all patience."""
+    last = read_claim(home)
+    assert last is not None
+    assert claim(home, last.batch, [last.batch], time.time() - 2 * PATIENCE_SECONDS) is None
+
+
+def test_the_ceiling_is_named_with_its_figures(
+    home_copy: Path, open_instance: Open, settings: Callable[..., None], change_lake: Callable[[Path, str], None]
+) -> None:
+    second = "SELECT 'r02-b02' AS batch, * EXCLUDE batch FROM diversity_report WHERE batch = 'r02-b01'"
+    change_lake(home_copy, f"INSERT INTO diversity_report BY NAME {second}")
+    settings(home_copy, CEILING_ROUNDS="1", PLATEAU_EPSILON="1000")
+    message = skipped(sense(open_instance(home_copy)))
+    assert message.startswith("Stopped at the ceiling: round 2 gained nothing (cac_mean +")
+    assert "since r01-b02" in message
+
+
+def test_the_sensor_compares_the_largest_size_that_both_batches_have(
+    young_copy: Path, open_instance: Open, settings: Callable[..., None], change_lake: Callable[[Path, str], None]
+) -> None:
+    for batch, value in (("r01-b01", 5.0), ("r01-b02", 6.0)):
+        change_lake(
+            young_copy,
+            "INSERT INTO diversity_report VALUES "
+            f"('{batch}', 'cumulative', 'h_mode_rarefied_500', {value}, 0, 0, 500), "
+            f"('{batch}', 'cumulative', 'h_step_rarefied_500', {value}, 0, 0, 500)",
+        )
+    settings(young_copy)
+    message = skipped(sense(open_instance(young_copy)))
+    assert "h_mode at n = 500 +20.0%" in message and "h_dom rarefied " in message
+    assert "h_step" not in message
 
 
 def test_a_gain_above_epsilon_starts_nothing(
@@ -96,8 +234,7 @@ def test_a_failed_run_blocks_and_is_named(
         run.run_batch(instance, "r02-b01", {"home": str(young_copy)})
     (failed,) = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": "r02-b01"}))
     message = skipped(sense(instance))
-    assert f"Its run {failed.run_id} failed" in message
-    assert "r02-b01 has no diversity report" in message
+    assert message.startswith(f"The newest batch r02-b01 is not finished. Its run {failed.run_id} failed: mend")
 
 
 def test_without_batches_nothing_starts(tmp_path: Path, open_instance: Open, settings: Callable[..., None]) -> None:
@@ -119,7 +256,7 @@ def test_the_last_round_is_not_followed_by_another(
     young_copy: Path, open_instance: Open, settings: Callable[..., None]
 ) -> None:
     settings(young_copy, PLATEAU_EPSILON="1000", MAX_ROUNDS="1")
-    assert "last of 1" in skipped(sense(open_instance(young_copy)))
+    assert "Stopped at max_rounds: round 1 is the last of 1." in skipped(sense(open_instance(young_copy)))
 
 
 def test_the_sensor_agrees_with_the_terminal(

@@ -8,7 +8,7 @@ import pytest
 
 from tdscaling_assets.commands.estimate import estimate_batch
 from tdscaling_assets.defs import run
-from tdscaling_assets.defs.automation import nightly_synthesis
+from tdscaling_assets.defs.automation import entropy_plateau_sensor, nightly_synthesis
 from tdscaling_assets.settings import load_settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import batch_counts
@@ -80,3 +80,28 @@ def test_a_spent_night_skips_and_says_so(young_copy: Path, open_instance: Open, 
     outcome = nightly_synthesis(dg.build_schedule_context(instance=open_instance(young_copy)))
     assert isinstance(outcome, dg.SkipReason)
     assert str(outcome.skip_message).startswith(f"Batch {BATCH} waits for the next night: the night's budget of $1 is")
+
+
+def test_a_spent_night_starts_no_round_and_says_so(
+    young_copy: Path, open_instance: Open, paid_model: pytest.MonkeyPatch
+) -> None:
+    next_batch(young_copy, open_instance)
+    paid_model.setenv("TDS_PLATEAU_EPSILON", "1000")
+    paid_model.setenv("TDS_BUDGET_BATCH", "0.01")  # spent, so that its pending blueprints hold up nothing
+    paid_model.setenv("TDS_BUDGET_NIGHT", "1")
+    outcome = entropy_plateau_sensor(dg.build_sensor_context(instance=open_instance(young_copy)))
+    assert isinstance(outcome, dg.SkipReason)
+    message = str(outcome.skip_message)
+    assert message.startswith("Stopped at the budget: the night's budget of $1 is spent ($")
+    assert "Then: Round 1 stands still" in message
+
+
+def test_pending_blueprints_go_before_a_new_round(
+    young_copy: Path, open_instance: Open, paid_model: pytest.MonkeyPatch
+) -> None:
+    next_batch(young_copy, open_instance)
+    paid_model.setenv("TDS_PLATEAU_EPSILON", "1000")
+    paid_model.setenv("TDS_BUDGET_BATCH", "10000")
+    outcome = entropy_plateau_sensor(dg.build_sensor_context(instance=open_instance(young_copy)))
+    assert isinstance(outcome, dg.SkipReason)
+    assert str(outcome.skip_message).startswith(f"Batch {BATCH} has pending blueprints and goes first.")

@@ -1,4 +1,5 @@
-"""Promises of the checks: each passes on what the jobs wrote, and fails when rows are missing from the lake."""
+"""Promises of the checks: each passes on what the jobs wrote, and fails when rows are missing from the lake, or when
+they are all alike."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,15 +13,18 @@ Change = Callable[[Path, str], None]
 Open = Callable[[Path], dg.DagsterInstance]
 
 BATCH = "r01-b02"
-CHECKED = {
-    "tool_catalog": None,
-    "blueprints": BATCH,
-    "raw_trajectories": BATCH,
-    "filtered_trajectories": BATCH,
-    "training_set": None,
-}
+CHECKED = ("tool_catalog", "blueprints", "raw_trajectories", "filtered_trajectories", "training_set")
+UNPARTITIONED = ("tool_catalog", "training_set")
 ONE_TALK = f"(SELECT min(trajectory_id) FROM raw_trajectories WHERE batch = '{BATCH}')"
 ONE_KEPT = f"(SELECT min(trajectory_id) FROM filtered_trajectories WHERE batch = '{BATCH}')"
+MANY = (
+    "INSERT INTO filtered_trajectories "
+    "SELECT kept.* REPLACE (trajectory_id || i AS trajectory_id) FROM filtered_trajectories AS kept, range(4) AS r(i)"
+)
+ONE_FOR_ALL = (
+    "list_transform(messages, lambda one: struct_update(one, content := "
+    "CASE one.role WHEN 'user' THEN 'Hello, please do the usual for me' ELSE one.content END))"
+)
 LOSSES = [
     ("tool_catalog", "DELETE FROM tool_catalog WHERE tool_id = (SELECT min(tool_id) FROM tool_catalog)"),
     (
@@ -61,12 +65,42 @@ def test_a_check_reads_only_its_own_batch(home_copy: Path, change_lake: Change, 
     assert check("raw_trajectories", home_copy, open_instance(home_copy)).passed
 
 
+def test_healthy_batches_do_not_warn(home: Path, open_instance: Open) -> None:
+    key = dg.AssetCheckKey(dg.AssetKey("diversity_report"), "no_collapse")
+    records = open_instance(home).event_log_storage.get_asset_check_execution_history(key, limit=10)
+    assert [str(record.status.value) for record in records] == ["SUCCEEDED"] * 3
+
+
+@pytest.mark.parametrize(
+    ("planted", "told"),
+    [
+        (f"UPDATE blueprints SET persona = 'A clone.' WHERE batch = '{BATCH}'", "100.0% share the persona 'A clone.'"),
+        (
+            f"UPDATE filtered_trajectories SET messages = {ONE_FOR_ALL} WHERE batch = '{BATCH}'",
+            "100.0% share the opening",
+        ),
+        (f"UPDATE filtered_trajectories SET domain = 'one' WHERE batch = '{BATCH}'", "h_dom fell by 100.0%, from "),
+    ],
+)
+def test_a_collapse_warns_and_blocks_nothing(
+    planted: str, told: str, home_copy: Path, change_lake: Change, open_instance: Open
+) -> None:
+    change_lake(home_copy, MANY)
+    change_lake(home_copy, planted)
+    evaluation = check("diversity_report", home_copy, open_instance(home_copy))
+    assert not evaluation.passed
+    assert (evaluation.severity, evaluation.blocking) == (dg.AssetCheckSeverity.WARN, False)
+    assert told in str(evaluation.description)
+    assert {"persona share", "opening share", "template share", "h_dom change"} <= set(evaluation.metadata)
+    assert "| persona |" in str(evaluation.metadata["commonest"].value)
+
+
 def check(asset: str, home: Path, instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
     only = dg.AssetSelection.checks_for_assets(dg.AssetKey(asset))
     extended = dg.Definitions.merge(build_defs(), dg.Definitions(jobs=[dg.define_asset_job("only", selection=only)]))
     config = {"loggers": {"console": {"config": {}}}, "resources": {"system": {"config": {"home": str(home)}}}}
     result = extended.resolve_job_def("only").execute_in_process(
-        instance=instance, run_config=config, tags={"dagster/partition": BATCH} if CHECKED[asset] else None
+        instance=instance, run_config=config, tags=None if asset in UNPARTITIONED else {"dagster/partition": BATCH}
     )
     (evaluation,) = result.get_asset_check_evaluations()
     return evaluation
