@@ -175,6 +175,10 @@ def _code_call(step: Step, task: CodeTask, facts: JsonObject, outputs: Mapping[s
     if kind is None or task.stage >= len(kind.calls) or kind.calls[task.stage].tool_id != step.tool_id:
         raise DryRunError("no_task", f"{step.step_id} is no call {task.stage} of a code step of kind {task.kind!r}")
     call, material = kind.calls[task.stage], task_material(step.step_id, task, facts, outputs)
+    if material.rows and kind.fields and task.field not in kind.fields(material.rows):
+        raise DryRunError(
+            "unfit_rows", f"{step.step_id} cannot {task.kind} over {task.field!r} of the rows as they are"
+        )
     if task.expected and task.expected != kind.solve(material):
         raise DryRunError("other_result", f"{step.step_id} gives {kind.solve(material)!r}, not {task.expected!r}")
     output: JsonObject = {

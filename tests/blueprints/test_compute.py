@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from pydantic import JsonValue
 
 from tdscaling_assets.blueprints.compute import compute, find_fits, with_code
 from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.blueprints.operators import evolve
-from tdscaling_assets.blueprints.rehearsal import DryRunError, Rehearsal, rehearse
+from tdscaling_assets.blueprints.rehearsal import DryRunError, Rehearsal, rehearse, run_step
 from tdscaling_assets.blueprints.validation import find_fault
 from tdscaling_assets.code_tasks import FAMILIES, KINDS
 from tdscaling_assets.schema import CODE_TOOLS, Blueprint, CodeTask, Step
@@ -148,6 +149,20 @@ def test_a_planted_fault_is_found(
 ) -> None:
     assert find_fault(repaired, library) is None
     assert (find_fault(plant(repaired), library) or "").partition(":")[0] == reason
+
+
+def test_rows_that_a_code_step_can_no_longer_work_on_are_refused(library: Library, parents: list[Rehearsal]) -> None:
+    parent, fit = next(
+        (parent, fit) for parent in parents for fit in find_fits(parent, library) if fit.kind.name == "sql_second"
+    )
+    (step,) = [one for one in with_code(parent.blueprint, fit, library, random.Random(1)).steps if one.task]
+    alike: list[JsonValue] = [{fit.field: 1.5}, {fit.field: 1.5}]
+    outputs: JsonValue = alike
+    for part in reversed(fit.path.split(".")):
+        outputs = {part: outputs}
+    with pytest.raises(DryRunError, match=fit.field) as refusal:
+        run_step(parent.blueprint, step, {fit.source: outputs}, library, parent.world)
+    assert refusal.value.reason == "unfit_rows"
 
 
 def test_no_leave_is_asked_and_no_failure_planned_for_calls_of_a_code_step(
