@@ -155,7 +155,7 @@ def test_rows_that_a_code_step_can_no_longer_work_on_are_refused(library: Librar
     parent, fit = next(
         (parent, fit) for parent in parents for fit in find_fits(parent, library) if fit.kind.name == "sql_second"
     )
-    (step,) = [one for one in with_code(parent.blueprint, fit, library, random.Random(1)).steps if one.task]
+    step = with_code(parent.blueprint, fit, library, random.Random(1)).steps[-1]
     alike: list[JsonValue] = [{fit.field: 1.5}, {fit.field: 1.5}]
     outputs: JsonValue = alike
     for part in reversed(fit.path.split(".")):
