@@ -124,7 +124,6 @@ def _hypergeometric(total: int, sizes: Whole, n: int, starts: Whole, drawn: Whol
     with np.errstate(divide="ignore", invalid="ignore"):  # at each start, replaced in the next line
         steps = np.log((c - k) * (n - k) / ((k + 1) * (total - c - n + k + 1.0)))
     steps[starts] = 0.0
-    steps[starts[1:]] = -np.add.reduceat(steps, starts)[:-1]  # each size begins at 0 again
     logs = np.cumsum(steps)
     chances = np.exp(logs - np.repeat(np.maximum.reduceat(logs, starts), widths))
     return np.asarray(chances / np.repeat(np.add.reduceat(chances, starts), widths), dtype=np.float64)

@@ -59,12 +59,20 @@ def test_every_conversation_is_as_complex_as_it_was_planned(
     assert [item.cac for item in trajectories] == [item.target_cac for item in blueprints]
 
 
-def test_every_conversation_knows_how_many_of_its_calls_nothing_used(
-    trajectories: list[Trajectory], stage: Stage
+def test_a_conversation_counts_the_look_ups_that_its_answer_leaves_out(
+    trajectories: list[Trajectory], blueprints: list[Blueprint], stage: Stage, hold: Hold
 ) -> None:
-    for item in trajectories:
-        read_only = {name: stage.tools[name].read_only for name in item.tools}
-        assert item.unused_calls == unused_calls(item.messages, read_only)
+    silent = [
+        one.model_copy(update={"turns": tuple(turn.model_copy(update={"about": ()}) for turn in one.turns)})
+        for one in blueprints
+        if {turn.reply for turn in one.turns} == {"answer"}
+    ]
+    held = hold(silent, stage)
+    assert {one.unused_calls for one in trajectories} == {0}
+    assert max(one.unused_calls or 0 for one in held) > 0
+    for one in held:
+        read_only = {name: stage.tools[name].read_only for name in one.tools}
+        assert one.unused_calls == unused_calls(one.messages, read_only)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
