@@ -1,5 +1,6 @@
 """Promises of a materialization: what the UI shows of it is what the lake holds."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from tdscaling_assets.defs import report
 from tdscaling_assets.defs.report import read_report
+from tdscaling_assets.schema import Trajectory
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.tables import TABLES
@@ -148,3 +151,18 @@ def test_the_report_counts_covered_edges_among_all_edges(home: Path, lake: Lake)
     assert data.total_edges == lake.query("SELECT count(*) FROM tool_graph").item()
     assert 0 < data.clusters["covered_edges"].max() <= data.total_edges
     assert 0 < data.clusters["covered_tools"].max() <= data.total_tools
+
+
+def test_the_report_shows_evenly_many_trajectories_of_each_round(
+    home: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=home, catalog="", lake_data="")
+    every = lake.records("raw_trajectories", Trajectory)
+    assert {one.trajectory_id for one in read_report(lake, settings).trajectories} == {
+        one.trajectory_id for one in every
+    }
+    monkeypatch.setattr(report, "SHOWN_PER_BATCH", 2)
+    data = read_report(lake, settings)
+    assert Counter(one.batch for one in data.trajectories) == {"r01-b01": 2, "r01-b02": 2, "r02-b01": 2}
+    assert {one.trajectory_id for one in data.verdicts} == {one.trajectory_id for one in data.trajectories}
+    assert all(one in every for one in data.trajectories)
