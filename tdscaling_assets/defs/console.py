@@ -25,7 +25,7 @@ class _Told(logging.Filter):
         event = meta.get("dagster_event")
         if event is None:
             return record.levelno >= logging.INFO
-        is_check_step = str(meta.get("step_key", "")).endswith("nothing_dropped")
+        is_check_step = str(meta.get("step_key", "")).endswith(("nothing_dropped", "no_collapse"))
         return event.event_type_value in _TOLD and not (is_check_step and event.event_type_value == "STEP_SUCCESS")
 
 

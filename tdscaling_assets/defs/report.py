@@ -50,8 +50,9 @@ def diversity_report(context: dg.AssetExecutionContext, system: System) -> dg.Ma
         }
         stored = store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=flat)
         data = read_report(lake, settings)
-        page = write_report(settings.home / "report" / "index.html", data)
-        pictures = {name: picture(figure, name) for name, figure in draw_pictures(data).items()}
+        figures = draw_pictures(data)
+        page = write_report(settings.home / "report" / "index.html", data, figures)
+        pictures = {name: picture(figure, name) for name, figure in figures.items()}
         return dg.MaterializeResult(
             metadata={**(stored.metadata or {}), **pictures, "report": dg.MetadataValue.path(str(page.resolve()))}
         )

@@ -1,6 +1,7 @@
 """ReportData in, one self-contained HTML page out: no external address, opens from disk, works offline."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -19,8 +20,9 @@ from tdscaling_assets.report.tables import REASONS_SHOWN, figure_rows, plan_rows
 FLOWS = ("mode_flow_first", "mode_flow_last")
 
 
-def render_report(data: ReportData) -> str:
-    """The page as HTML text, a function of the data alone."""
+def render_report(data: ReportData, figures: Mapping[str, Figure] | None = None) -> str:
+    """The page as HTML text, a function of the data alone; `figures` are draw_pictures(data), where they are drawn."""
+    figures = draw_pictures(data) if figures is None else figures
     shown = sample_evenly(data.trajectories)
     reasons = reason_rows(data.rejections)
     rounds = round_rows(data)
@@ -46,7 +48,7 @@ def render_report(data: ReportData) -> str:
             study=study_rows(data.study),
             saturation=clusters.saturation_ranks(data.clusters),
             clusters=data.clusters.sort("rank").tail(1).to_dicts(),
-            pictures={name: Markup(svg_text(figure)) for name, figure in draw_pictures(data).items()},
+            pictures={name: Markup(svg_text(figure)) for name, figure in figures.items()},
             flows=FLOWS,
             shown=len(shown),
             trajectories_json=Markup(embed_json(browser_rows(shown, data.verdicts))),
@@ -78,9 +80,9 @@ def draw_pictures(data: ReportData) -> dict[str, Figure]:
     return drawn
 
 
-def write_report(path: Path, data: ReportData) -> Path:
-    """Write the page to `path`, at once or not at all; returns `path`."""
-    text = render_report(data)
+def write_report(path: Path, data: ReportData, figures: Mapping[str, Figure] | None = None) -> Path:
+    """Write the page to `path`, at once or not at all; returns `path`. `figures` as in render_report."""
+    text = render_report(data, figures)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
         new = Path(temporary) / path.name
