@@ -80,6 +80,12 @@ def revealed_too_late(blueprint: Blueprint) -> Blueprint:
     return blueprint.model_copy(update={"turns": (turn.model_copy(update={"reveals": ()}), late)})
 
 
+def asked_for_what_was_said(blueprint: Blueprint) -> Blueprint:
+    turn = blueprint.turns[0]
+    asking = Turn(kind="request", intent="", reveals=turn.reveals, reply="clarify", about=turn.reveals[:1])
+    return blueprint.model_copy(update={"turns": (asking, turn)})
+
+
 def unreportable(blueprint: Blueprint) -> Blueprint:
     return with_turn(blueprint, about=("s1.no.such.path",))
 
@@ -107,6 +113,7 @@ def test_a_sound_blueprint_has_no_fault(sound: Blueprint, library: Library) -> N
         (foreign_tool, "foreign_tool"),
         (out_of_order, "order"),
         (side_by_side, "order"),
+        (asked_for_what_was_said, "needless_question"),
         (unreportable, "unreportable"),
     ],
 )
