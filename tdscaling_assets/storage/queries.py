@@ -144,13 +144,6 @@ def batches_before(lake: Lake, batch: str, table: str = "filtered_trajectories")
     return [other for other in stored_batches(lake, table) if batch_order(other) < batch_order(batch)]
 
 
-def clusters_used(lake: Lake, before: str) -> dict[str, int]:
-    """Blueprints that each cluster got in batches before this one, by cluster id; unused clusters are absent."""
-    batches = batches_before(lake, before, "blueprints")
-    rows = lake.read("blueprints", batches=batches, columns=["cluster_id"]).group_by("cluster_id").len()
-    return dict(rows.sort("cluster_id").iter_rows())
-
-
 def plan_of(lake: Lake, batch: str) -> RoundPlan | None:
     """The plan that the batch ran under, None before it is made."""
     plans = lake.records("evolution_plan", RoundPlan, batch=batch)

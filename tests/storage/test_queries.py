@@ -101,11 +101,6 @@ def test_a_sample_of_kept_blueprints_is_some_of_the_earlier_ones_and_is_up_to_th
     assert queries.sample_kept_blueprints(lake, "r01-b01", 3, seed=1) == []
 
 
-def test_clusters_used_counts_blueprints_of_earlier_batches(filled: Lake) -> None:
-    assert queries.clusters_used(filled, "r02-b01") == {"c0": 2, "c1": 2}
-    assert queries.clusters_used(filled, "r01-b99") == {}
-
-
 def test_plan_of_a_batch_is_its_plan_or_none(filled: Lake, samples: dict[str, list[Record]]) -> None:
     plan = queries.plan_of(filled, "r02-b01")
     assert isinstance(plan, RoundPlan)
