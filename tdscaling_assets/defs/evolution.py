@@ -56,7 +56,7 @@ def read_changes(path: Path) -> JsonObject:
     try:
         changes = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"the plan file {path} cannot be read: {error}") from error
+        raise ConfigError(f"the plan file {path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(changes, dict):
         raise ConfigError(f"the plan file {path} holds {changes!r}: write fields of a plan, such as cac_target: 9")
     return changes
