@@ -47,9 +47,9 @@ def nightly_synthesis(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | 
     spent = budget_spent(settings, key, "night")
     if spent:
         return dg.SkipReason(f"Batch {key} waits for the next night: {spent}.")
-    other = claim(settings.home, key, [*keys, key], time.time())
+    other = _ask(context.instance, settings, key, keys)
     if other:
-        return dg.SkipReason(f"Batch {key} waits for the next night: {other.batch} is being started.")
+        return dg.SkipReason(f"Batch {key} waits for the next night: {other}.")
     context.instance.add_dynamic_partitions(partitions_name(), [key])
     return dg.RunRequest(partition_key=key)
 
@@ -67,7 +67,7 @@ def entropy_plateau_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResu
     last = newest(keys)
     run = newest_run(context.instance, last)
     if last is not None and last not in progress.reported and run is None:
-        return _without_run(settings, keys, last)
+        return _without_run(context.instance, settings, keys, last)
     if run is not None and (run.status is not dg.DagsterRunStatus.SUCCESS or last not in progress.reported):
         return dg.SkipReason(f"The newest batch {last} is not finished. {describe_run(run)}")
     decision = decide(settings, keys, progress)
@@ -75,33 +75,43 @@ def entropy_plateau_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResu
         return dg.SkipReason(decision.reason)
     if last in progress.pending and not budget_spent(settings, last or "", "batch"):
         return dg.SkipReason(f"Batch {last} has pending blueprints and goes first. Then: {decision.reason}")
-    return _request(settings, decision.key, keys, decision.reason)
+    return _request(context.instance, settings, decision.key, keys, decision.reason)
 
 
-def _without_run(settings: Settings, keys: Sequence[str], batch: str) -> dg.SensorResult | dg.SkipReason:
+def _without_run(
+    instance: dg.DagsterInstance, settings: Settings, keys: Sequence[str], batch: str
+) -> dg.SensorResult | dg.SkipReason:
     """A batch that was asked for but never got a run is asked for again; one that a person added waits for them."""
     asked = read_claim(settings.home)
     if asked is None or asked.batch != batch:
         return dg.SkipReason(f"The newest batch {batch} has neither a run nor a diversity report: run it.")
-    return _request(settings, batch, [key for key in keys if key != batch], f"No run came of the request for {batch}.")
+    return _request(instance, settings, batch, keys, f"No run came of the request for {batch}.")
 
 
-def _request(settings: Settings, batch: str, settled: Sequence[str], reason: str) -> dg.SensorResult | dg.SkipReason:
+def _request(
+    instance: dg.DagsterInstance, settings: Settings, batch: str, keys: Sequence[str], reason: str
+) -> dg.SensorResult | dg.SkipReason:
     """One run of the batch, unless tonight's budget is spent or a batch was asked for a moment ago."""
     spent = budget_spent(settings, batch, "night")
     if spent:
         return dg.SkipReason(f"Stopped at the budget: {spent}. Then: {reason}")
-    now = time.time()
-    other = claim(settings.home, batch, settled, now)
+    other = _ask(instance, settings, batch, keys)
     if other:
-        return dg.SkipReason(
-            f"Batch {other.batch} was asked for {now - other.at:.0f} s ago and has no run yet: should none come within "
-            f"{PATIENCE_SECONDS:.0f} s, it is asked for again. {reason}"
-        )
+        return dg.SkipReason(f"Batch {batch} waits: {other}. Then: {reason}")
     return dg.SensorResult(
         run_requests=[dg.RunRequest(partition_key=batch, tags={"tds/reason": reason})],
         dynamic_partitions_requests=[batches.build_add_request([batch])],
     )
+
+
+def _ask(instance: dg.DagsterInstance, settings: Settings, batch: str, keys: Sequence[str]) -> str:
+    """Claim the batch; why another tick's request goes first, "" when none does. What has a run is settled."""
+    now = time.time()
+    settled = [key for key in keys if key != batch or newest_run(instance, batch)]
+    other = claim(settings.home, batch, settled, now)
+    if other is None:
+        return ""
+    return f"{other.batch} was asked for {now - other.at:.0f} s ago and may take {PATIENCE_SECONDS:.0f} s to get a run"
 
 
 def batch_to_run(keys: Sequence[str], finished: Sequence[str]) -> str:

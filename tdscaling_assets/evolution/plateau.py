@@ -109,16 +109,14 @@ def decide_next(
     if len(recent) < window + 1:
         return Wait(reason=f"Round {number} has {len(recent)} of the {window + 1} reports that a plateau needs.")
     history = [history_by_batch.get(key, {}) for key in recent]
-    figures = describe_gains(plateau_gains(history, window))
+    over = f"{_batches(window)}: {describe_gains(plateau_gains(history, window))}"
     if not is_plateau(history, window, epsilon):
-        return Wait(
-            reason=f"Round {number} still gains over {_batches(window)}: {figures} (plateau below {epsilon:+.1%})."
-        )
+        return Wait(reason=f"Round {number} still gains over {over} (plateau below {epsilon:+.1%}).")
     ends = [history_by_batch.get(before, {}), history[-1]] if before else []
     if is_plateau(ends, 1, epsilon):
         gained = f"{describe_gains(plateau_gains(ends, 1))} since {before}, all below {epsilon:+.1%}"
         return Wait(reason=_ceiling(number, ceiling_rounds, gained), stop="ceiling")
-    reason = f"Round {number} stands still over {_batches(window)}: {figures}, all below {epsilon:+.1%}."
+    reason = f"Round {number} stands still over {over}, all below {epsilon:+.1%}."
     return NewRound(key=next_round(batch_keys), reason=reason)
 
 

@@ -11,7 +11,7 @@ from tdscaling_assets.metrics.entropy import rarefied_entropy
 from tdscaling_assets.schema import Record
 
 OPENING_WORDS, SPOKEN_WORDS = 6, 3
-LEAST_KEPT = 50
+LEAST_KEPT = 100
 """Trajectories below which a batch's entropies are not compared: chance alone moves them too far."""
 LEAST_REPEATS = 5
 """Repeats below which a share says nothing."""

@@ -32,6 +32,9 @@ def effective_figure(outcomes: pl.DataFrame) -> Figure:
             continue
         alone = [2 ** plugin_entropy(kept.filter(pl.col("round") == name)[column]) for name in shown]
         so_far = [2 ** plugin_entropy(_until(kept, rounds, name)[column]) for name in shown]
+        numbers = [2**bits for bits in PAPER_BITS[column].values()]
+        panel.set_xscale("log")
+        panel.set_xlim(min(2.0, *alone, *so_far) * 0.8, max(*numbers, *alone, *so_far) * 1.6)
         _draw_dots(panel, shown, alone, so_far)
         _draw_paper(panel, column, len(shown))
         title(panel, f"Effective {column}s (2^H)")
@@ -55,14 +58,11 @@ def _draw_dots(panel: Axes, names: list[str], alone: list[float], so_far: list[f
 
 
 def _draw_paper(panel: Axes, column: str, rows: int) -> None:
-    panel.set_xscale("log")
     for name, bits in PAPER_BITS[column].items():
         number = 2**bits
         panel.axvline(number, color=MUTED, linewidth=0.9, linestyle=(0, (3, 2)))
         text = panel.text(number, -0.75, f"{name}\n{number:.1f}", ha="center", va="center", fontsize=7, color=MUTED)
         text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
-    low, high = panel.get_xlim()
-    panel.set_xlim(min(low, 2.0) if column == "domain" else low * 0.8, high * 1.6)
     panel.set_ylim(rows - 0.4, -1.2)
     panel.xaxis.set_major_locator(FixedLocator(TICKS))
     panel.xaxis.set_minor_locator(NullLocator())

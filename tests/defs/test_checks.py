@@ -19,7 +19,7 @@ ONE_TALK = f"(SELECT min(trajectory_id) FROM raw_trajectories WHERE batch = '{BA
 ONE_KEPT = f"(SELECT min(trajectory_id) FROM filtered_trajectories WHERE batch = '{BATCH}')"
 MANY = (
     "INSERT INTO filtered_trajectories "
-    "SELECT kept.* REPLACE (trajectory_id || i AS trajectory_id) FROM filtered_trajectories AS kept, range(4) AS r(i)"
+    "SELECT kept.* REPLACE (trajectory_id || i AS trajectory_id) FROM filtered_trajectories AS kept, range(9) AS r(i)"
 )
 ONE_FOR_ALL = (
     "list_transform(messages, lambda one: struct_update(one, content := "

@@ -7,6 +7,7 @@ import pytest
 
 from tdscaling_assets.defs.claims import PATIENCE_SECONDS, Claim, claim, read_claim
 from tdscaling_assets.errors import StorageError
+from tdscaling_assets.storage.locks import file_lock
 
 NOW = 1_000_000.0
 
@@ -20,6 +21,16 @@ def test_of_many_at_once_one_may_ask(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: claim(tmp_path, "r02-b01", [], NOW), range(64)))
     assert answers.count(None) == 1
+
+
+def test_a_claim_is_not_made_while_another_is(tmp_path: Path) -> None:
+    claim(tmp_path, "r01-b03", [], NOW)
+    with ThreadPoolExecutor(1) as pool:
+        with file_lock(tmp_path / "runs" / "claim.json"):
+            waiting = pool.submit(claim, tmp_path, "r02-b01", ["r01-b03"], NOW)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+        assert waiting.result(30) is None
 
 
 def test_another_batch_waits_as_well_until_the_first_is_settled(tmp_path: Path) -> None:

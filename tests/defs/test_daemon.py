@@ -1,6 +1,8 @@
-"""Promises of the real daemon: no run while a round still gains, exactly one run of a new round at its plateau.
+"""Promises of the real daemon: no run while a round still gains; at a plateau exactly one run of a new round, and so on
+from round to round until the ceiling.
 
-`dagster-daemon` loads a code location that adds one sensor: the plateau sensor itself, asked every two seconds.
+`dagster-daemon` loads a code location that adds two sensors, asked every four seconds: the plateau sensor itself, and
+the nightly schedule for as long as the plateau sensor wants for reports.
 """
 
 import os
@@ -11,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -21,37 +24,49 @@ from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import reported_batches
 
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 300
 LOCATION = """
 import dagster as dg
 
 import definitions
-from tdscaling_assets.defs.automation import entropy_plateau_sensor, synthesis_job
+from tdscaling_assets.defs.automation import entropy_plateau_sensor, nightly_synthesis, synthesis_job
+from tdscaling_assets.defs.run import decide
+from tdscaling_assets.settings import load_settings
+
+HURRIED = {"job": synthesis_job, "minimum_interval_seconds": 4, "default_status": dg.DefaultSensorStatus.RUNNING}
 
 
-@dg.sensor(job=synthesis_job, minimum_interval_seconds=2, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(**HURRIED)
 def hurried(context: dg.SensorEvaluationContext):
     return entropy_plateau_sensor(context)
 
 
-defs = dg.Definitions.merge(definitions.defs, dg.Definitions(sensors=[hurried]))
+@dg.sensor(**HURRIED)
+def nights(context: dg.SensorEvaluationContext):
+    wanting = "reports that a plateau needs" in decide(context.instance, load_settings()).reason
+    return nightly_synthesis(dg.build_schedule_context(instance=context.instance)) if wanting else dg.SkipReason("day")
+
+
+defs = dg.Definitions.merge(definitions.defs, dg.Definitions(sensors=[hurried, nights]))
 """
+BATCHES = ["r02-b01", "r02-b02", "r03-b01", "r03-b02"]
+SETTINGS = {"TDS_BATCH_SIZE": "12", "TDS_PLATEAU_EPSILON": "1000", "TDS_CEILING_ROUNDS": "2"}
 ALL_ALIKE = """
     UPDATE diversity_report AS early SET value = late.value FROM diversity_report AS late
     WHERE early.batch = 'r01-b01' AND late.batch = 'r01-b02'
       AND early.scope = late.scope AND early.metric = late.metric
 """
-STILL_GAINING = "UPDATE diversity_report SET value = value / 2 WHERE batch = 'r01-b01'"
+STILL_GAINING = "UPDATE diversity_report SET value = value / 5000 WHERE batch = 'r01-b01'"
 
 
 @dataclass
 class Watched:
-    """Runs of new rounds while a round gained and after its plateau; why the sensor last skipped in each."""
+    """Runs of new rounds while round 1 gained and until the end, oldest first; why the sensor skipped in each."""
 
     runs_while_gaining: list[dg.DagsterRun]
     reason_while_gaining: str
-    runs_at_plateau: list[dg.DagsterRun]
-    reason_after_the_run: str
+    runs: list[dg.DagsterRun]
+    last_reason: str
     reported: list[str]
 
 
@@ -73,8 +88,9 @@ def watched(
         wait("two ticks that skip", daemon, lambda: len(skips(instance)) >= 2)
         runs_while_gaining, reason_while_gaining = new_rounds(instance), reason(skips(instance)[0])
         change_lake(home, ALL_ALIKE)
-        wait("a run", daemon, lambda: bool(new_rounds(instance)))
-        wait("its end", daemon, lambda: all(found.is_finished for found in new_rounds(instance)))
+        for count, key in enumerate(BATCHES, 1):  # each with patience of its own
+            wait(f"the end of {key}", daemon, partial(ended_runs, instance, count))
+        wait("the ceiling", daemon, lambda: "Stopped" in reason(skips(instance)[0]))
         ended = time.time()
         wait("two more ticks", daemon, lambda: sum(skip.timestamp > ended for skip in skips(instance)) >= 2)
         with Lake.open(Settings(home=home, catalog="", lake_data=""), read_only=True) as lake:
@@ -98,25 +114,30 @@ def test_no_run_starts_while_a_round_still_gains(watched: Watched) -> None:
     assert "Round 1 still gains" in watched.reason_while_gaining
 
 
-def test_a_plateau_starts_exactly_one_run_and_it_succeeds(watched: Watched) -> None:
-    (found,) = watched.runs_at_plateau
-    assert found.tags["dagster/partition"] == "r02-b01"
-    assert found.status is dg.DagsterRunStatus.SUCCESS
-    assert found.tags["dagster/sensor_name"] == "hurried"
-    assert found.tags["tds/reason"].startswith("Round 1 stands still")
+def test_every_plateau_starts_exactly_one_run_of_the_next_round(watched: Watched) -> None:
+    found = [run for run in watched.runs if run.tags["dagster/sensor_name"] == "hurried"]
+    assert [run.tags["dagster/partition"] for run in found] == ["r02-b01", "r03-b01"]
+    for number, run in enumerate(found, 1):
+        assert run.tags["tds/reason"].startswith(f"Round {number} stands still over the last batch: ")
 
 
-def test_the_run_of_the_daemon_wrote_its_batch(watched: Watched) -> None:
-    assert watched.reported == ["r01-b01", "r01-b02", "r02-b01"]
+def test_rounds_follow_each_other_in_order_and_succeed(watched: Watched) -> None:
+    assert [run.tags["dagster/partition"] for run in watched.runs] == BATCHES
+    assert {run.status for run in watched.runs} == {dg.DagsterRunStatus.SUCCESS}
 
 
-def test_after_the_last_round_the_daemon_starts_no_more(watched: Watched) -> None:
-    assert "Round 2 is the last of 2" in watched.reason_after_the_run
+def test_the_runs_of_the_daemon_wrote_their_batches(watched: Watched) -> None:
+    assert watched.reported == ["r01-b01", "r01-b02", *BATCHES]
+
+
+def test_at_the_ceiling_the_daemon_starts_no_more_and_says_why(watched: Watched) -> None:
+    assert watched.last_reason.startswith("Stopped at the ceiling: rounds 2 to 3 gained nothing (cac_mean ")
+    assert "since r01-b02" in watched.last_reason
 
 
 def start_daemon(folder: Path, home: Path) -> subprocess.Popen[bytes]:
     root = Path(__file__).parents[2]
-    settings = {"TDS_HOME": str(home), "TDS_MAX_ROUNDS": "2", "DAGSTER_HOME": str(home / "dagster")}
+    settings = {**SETTINGS, "TDS_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
     with (folder / "daemon.log").open("wb") as log:
         return subprocess.Popen(
             [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-f", str(folder / "location.py")],
@@ -135,16 +156,23 @@ def wait(what: str, daemon: subprocess.Popen[bytes], happened: Callable[[], bool
         time.sleep(0.3)
 
 
+def ended_runs(instance: dg.DagsterInstance, count: int) -> bool:
+    """Whether so many runs of new rounds have ended."""
+    return sum(found.is_finished for found in new_rounds(instance)) >= count
+
+
 def new_rounds(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """Runs of any batch beyond the first round."""
-    return [found for found in instance.get_runs() if found.tags.get("dagster/partition", "r01") > "r02"]
+    """Runs of any batch beyond the first round, oldest first."""
+    runs = reversed(instance.get_runs())
+    return [found for found in runs if found.tags.get("dagster/partition", "r01") > "r02"]
 
 
 def skips(instance: dg.DagsterInstance) -> list[InstigatorTick]:
-    """Ticks of the sensor that started nothing, newest first."""
+    """Ticks of the plateau sensor that started nothing, newest first."""
     return [
         tick
         for state in instance.all_instigator_state()
+        if state.instigator_name == "hurried"
         for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, statuses=[TickStatus.SKIPPED])
     ]
 

@@ -32,7 +32,7 @@ def talks(count: int, **columns: list[object]) -> pl.DataFrame:
 
 
 def change(frame: pl.DataFrame, metric: str) -> Change:
-    (found,) = [one for one in entropy_changes(talks(80), frame) if one.metric == metric]
+    (found,) = [one for one in entropy_changes(talks(120), frame) if one.metric == metric]
     return found
 
 
@@ -46,14 +46,14 @@ def change(frame: pl.DataFrame, metric: str) -> Change:
     ],
 )
 def test_each_entropy_can_fall(metric: str, collapsed: dict[str, list[object]]) -> None:
-    assert change(talks(80), metric).gain == 0
-    assert change(talks(80, **collapsed), metric).gain < -0.3
+    assert change(talks(120), metric).gain == 0
+    assert change(talks(120, **collapsed), metric).gain < -0.3
 
 
 def test_a_smaller_batch_that_is_as_varied_has_not_fallen() -> None:
     domains: list[object] = [f"d{i}" for i in range(60)]
-    (rest, *_) = entropy_changes(talks(240, domain=domains), talks(60, domain=domains))
-    assert (rest.metric, rest.n) == ("h_dom", 60)
+    (rest, *_) = entropy_changes(talks(240, domain=domains), talks(100, domain=domains))
+    assert (rest.metric, rest.n) == ("h_dom", 100)
     assert rest.gain > -0.01
 
 
@@ -90,7 +90,7 @@ def test_what_all_have_in_common_is_a_sign(kind: str, columns: dict[str, list[ob
 
 
 def test_healthy_variation_is_no_sign() -> None:
-    frame = talks(60)
+    frame = talks(100)
     assert collapse_signs(entropy_changes(frame, frame), commonest(frame), 0.15, SHARES) == []
 
 

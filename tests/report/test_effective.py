@@ -31,3 +31,10 @@ def test_the_papers_figures_stand_beside() -> None:
 
 def test_nothing_kept_says_so() -> None:
     assert words(effective_figure(make_outcomes(r01="a").clear())) == ["no trajectory kept yet"] * 2
+
+
+def test_a_single_round_is_drawn_in_full() -> None:
+    """Its own figures are those of all so far: an axis that fitted them alone would have no width."""
+    for panel in effective_figure(make_outcomes(r01="abcdefghijklmnop")).axes:
+        low, high = panel.get_xlim()
+        assert low < 4.4 < 16.0 < 501.5 < high or low < 4.4 < 16.0 < 19.0 < high
