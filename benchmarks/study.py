@@ -1,7 +1,7 @@
 """Volume against steered diversity: python benchmarks/study.py [--budget 500,1000,2000,5000] [--seeds 3] [--size 500]
 
-`tds study` with the scripted teacher at compliance 0.8, in bubblewrap, in a home that is removed afterwards. All budgets
-and three seeds take more than an hour on two cores. It proves the machinery, not a model's quality.
+`tds study` with the scripted teacher at compliance 0.8, in bubblewrap, in a home that is removed afterwards. All
+budgets and three seeds take hours on two cores. It proves the machinery, not a model's quality.
 """
 
 import argparse
