@@ -10,8 +10,8 @@ from itertools import pairwise
 
 from tdscaling_assets.schema import LABELS
 
-TARGETS = 60
-"""Modes that a plan aims at; half of them never seen, as long as there are as many."""
+TARGETS_PER_BLUEPRINT = 0.5
+"""Modes that a plan aims at, of the blueprints of a batch; half of them never seen, as long as there are as many."""
 NEIGHBOURS_OF = 120
 """Seen modes, the most frequent first, whose neighbours are considered."""
 LONGEST = 8
@@ -23,8 +23,10 @@ _NEEDS: dict[str, frozenset[str]] = {"recover": _CALLS, "verify": frozenset({"ac
 """What must have come before a label, any one of it: a call that failed, a value that was written."""
 
 
-def mode_targets(kept: Mapping[str, int], labels: Mapping[str, float], rng: random.Random) -> dict[str, float]:
-    """Mode (labels joined by `>`) → probability, at most TARGETS of them, as a function of the counts and `rng`.
+def mode_targets(
+    kept: Mapping[str, int], labels: Mapping[str, float], batch_size: int, rng: random.Random
+) -> dict[str, float]:
+    """Mode (labels joined by `>`) → probability, TARGETS_PER_BLUEPRINT of them at most, as a function of the arguments.
 
     A mode's share is ∝ (1 + kept)^−0.5. Of the neighbours never seen, those with labels of high weight in `labels`
     (label → probability) are drawn first. Empty where nothing was kept.
@@ -32,8 +34,9 @@ def mode_targets(kept: Mapping[str, int], labels: Mapping[str, float], rng: rand
     seen = sorted((mode for mode in kept if kept[mode] > 0 and mode), key=lambda mode: (kept[mode], mode))
     if not seen:
         return {}
-    new = _draw(_unseen(seen[::-1][:NEIGHBOURS_OF], kept), labels, rng)
-    rare = [mode for mode in seen if len(mode.split(">")) <= LONGEST][: TARGETS - len(new)]
+    most = max(2, round(TARGETS_PER_BLUEPRINT * batch_size))
+    new = _draw(_unseen(seen[::-1][:NEIGHBOURS_OF], kept), most // 2, labels, rng)
+    rare = [mode for mode in seen if len(mode.split(">")) <= LONGEST][: most - len(new)]
     scores = {mode: (1 + kept.get(mode, 0)) ** -0.5 for mode in (*new, *rare)}
     total = sum(scores.values())
     return {mode: score / total for mode, score in scores.items()}
@@ -70,7 +73,7 @@ def _neighbours(mode: list[str]) -> Iterator[tuple[list[str], str]]:
                 yield [*mode[:place], label, *mode[place:]], label
 
 
-def _draw(unseen: Sequence[tuple[str, str]], labels: Mapping[str, float], rng: random.Random) -> list[str]:
-    """Half of the targets, without replacement, by the weight of the new label (Efraimidis and Spirakis 2006)."""
+def _draw(unseen: Sequence[tuple[str, str]], most: int, labels: Mapping[str, float], rng: random.Random) -> list[str]:
+    """`most` of them, without replacement, by the weight of the new label (Efraimidis and Spirakis 2006)."""
     keyed = [(rng.random() ** (1 / max(labels.get(label, 0.0), 1e-9)), mode) for mode, label in unseen]
-    return [mode for _, mode in sorted(keyed, reverse=True)[: TARGETS // 2]]
+    return [mode for _, mode in sorted(keyed, reverse=True)[:most]]

@@ -19,7 +19,7 @@ from tdscaling_assets.evolution.plan import (
     next_target,
     plan_round,
 )
-from tdscaling_assets.evolution.targets import TARGETS
+from tdscaling_assets.evolution.targets import TARGETS_PER_BLUEPRINT
 from tdscaling_assets.schema import LABELS, OPERATORS, PROMISED_LABEL, BusinessCluster, RoundPlan
 from tdscaling_assets.settings import Settings
 
@@ -88,7 +88,7 @@ def assert_legal(plan: RoundPlan) -> None:
         assert all(0 < weight <= 1 for weight in weights.values())
         assert not weights or total(weights) == pytest.approx(1.0, abs=1e-9)
     assert math.isfinite(plan.cac_target) and math.isfinite(plan.temperature) and plan.candidates >= 1
-    assert len(plan.mode_targets) <= TARGETS
+    assert len(plan.mode_targets) <= TARGETS_PER_BLUEPRINT * SETTINGS.batch_size
     for name in plan.reasons:
         assert hasattr(plan, name) and plan.reasons[name].endswith(".")
     assert plan.reason.endswith(".") and len(plan.reason) < 300

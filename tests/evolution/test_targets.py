@@ -5,9 +5,10 @@ import random
 import pytest
 
 from tdscaling_assets.evolution.plan import label_weights
-from tdscaling_assets.evolution.targets import LONGEST, TARGETS, is_possible, mode_targets
+from tdscaling_assets.evolution.targets import LONGEST, TARGETS_PER_BLUEPRINT, is_possible, mode_targets
 from tdscaling_assets.schema import LABELS
 
+SIZE, TARGETS = 120, round(120 * TARGETS_PER_BLUEPRINT)
 KEPT = {
     "retrieve>answer": 500,
     "retrieve>act>answer": 300,
@@ -18,7 +19,7 @@ KEPT = {
 
 
 def targets(kept: dict[str, int] = KEPT, seed: int = 1, labels: dict[str, float] | None = None) -> dict[str, float]:
-    return mode_targets(kept, labels or label_weights({}), random.Random(seed))
+    return mode_targets(kept, labels or label_weights({}), SIZE, random.Random(seed))
 
 
 def test_rare_modes_weigh_more_than_frequent_ones_and_new_ones_most() -> None:
