@@ -88,6 +88,7 @@ def find_fits(rehearsal: Rehearsal, library: Library) -> list[Fit]:
         for turn in blueprint.turns[opening : index + 1]
         for group in turn.groups
         for step_id in group
+        if not blueprint.step(step_id).optional
         for path, rows in tables(rehearsal.outputs[step_id])
     ]
     found: list[Fit] = []

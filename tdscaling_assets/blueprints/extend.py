@@ -151,7 +151,7 @@ def _look_up_more(rehearsal: Rehearsal, library: Library, rng: random.Random) ->
 def _ends(blueprint: Blueprint, opening: int, closing: int, depths: dict[str, int]) -> set[str]:
     """The steps between two turns that end a longest chain of the whole conversation."""
     made = {step_id for turn in blueprint.turns[opening : closing + 1] for group in turn.groups for step_id in group}
-    return {step_id for step_id in made if depths[step_id] == max(depths.values())}
+    return {step_id for step_id in made if depths.get(step_id) == max(depths.values())}
 
 
 def _consumer(

@@ -23,8 +23,8 @@ GUESSES = 30
 
 
 def look_up_first(rehearsal: Rehearsal, library: Library, rng: random.Random) -> Blueprint | None:
-    """The first step of a longest chain takes a value from a look-up that comes right before it, instead of being told;
-    None where no look-up of the same world finds such a value."""
+    """The first step of a longest chain takes a value from a look-up, instead of being told it; None where no look-up
+    of the same world finds it. It comes right before the step, or before leave for it is asked."""
     blueprint = rehearsal.blueprint
     options = sorted(
         {
@@ -50,10 +50,10 @@ def _starts(blueprint: Blueprint) -> list[Step]:
     """The steps with which the longest chains begin."""
     depths = chain_depths(blueprint.steps)
     wanted = {step_id for step_id, depth in depths.items() if depth == max(depths.values())}
-    for step in sorted(blueprint.steps, key=lambda step: -depths[step.step_id]):
+    for step in sorted(map(blueprint.step, depths), key=lambda step: -depths[step.step_id]):
         if step.step_id in wanted:
             feeders = {binding.step for binding in step.arguments.values() if binding.kind == "output"}
-            wanted |= {feeder for feeder in feeders if depths[feeder] == depths[step.step_id] - 1}
+            wanted |= {feeder for feeder in feeders if depths.get(feeder) == depths[step.step_id] - 1}
     return [step for step in blueprint.steps if step.step_id in wanted and depths[step.step_id] == 1]
 
 
@@ -77,10 +77,11 @@ def _is_new_look_up(blueprint: Blueprint, tool_id: str, library: Library) -> boo
 
 
 def _place_of(blueprint: Blueprint, step_id: str) -> Place:
+    """Where the arguments of a step must be known: where it runs, or where leave for it is asked."""
     return next(
         (index, cut)
         for index, turn in enumerate(blueprint.turns)
-        for cut, group in enumerate(turn.groups)
+        for cut, group in enumerate((*turn.groups, turn.about if turn.reply == "confirm" else ()))
         if step_id in group
     )
 

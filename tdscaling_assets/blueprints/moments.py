@@ -16,7 +16,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Moment:
-    """What is known, and a world of its own that may be called on."""
+    """What is known for certain, so not from steps that may be left out; and a world of its own, to be called on."""
 
     known: Known
     world: World
@@ -76,16 +76,18 @@ def steps_done(blueprint: Blueprint, place: Place) -> list[str]:
 
 
 def chain_depths(steps: Sequence[Step]) -> dict[str, int]:
-    """Step id → length of the longest chain of calls that ends in it, each fed by what the one before returned."""
+    """Step id → length of the longest chain of calls that ends in it, each fed by what the one before returned; of the
+    steps that may not be left out."""
     feeders = {
         step.step_id: {binding.step for binding in step.arguments.values() if binding.kind == "output"}
         for step in steps
+        if not step.optional
     }
     depths: dict[str, int] = {}
 
     def depth(step_id: str) -> int:
         if step_id not in depths:
-            depths[step_id] = 1 + max((depth(feeder) for feeder in feeders[step_id]), default=0)
+            depths[step_id] = 1 + max((depth(feeder) for feeder in feeders[step_id] if feeder in feeders), default=0)
         return depths[step_id]
 
     return {step_id: depth(step_id) for step_id in feeders}
@@ -95,7 +97,7 @@ def _moment(rehearsal: Rehearsal, place: Place, begun: int) -> Moment:
     blueprint, done = rehearsal.blueprint, steps_done(rehearsal.blueprint, place)
     said = {name for turn in blueprint.turns[:begun] for name in turn.reveals}
     known = Known(
-        [blueprint.step(step_id) for step_id in done],
+        [step for step in map(blueprint.step, done) if not step.optional],
         {step_id: rehearsal.calls[step_id].output for step_id in done},
         {name: value for name, value in blueprint.facts.items() if name in said},
         blueprint.facts.keys() - said,

@@ -64,6 +64,16 @@ def _questions(blueprint: Blueprint, library: Library) -> Iterator[str]:
                 yield f"needless_question: {fact} is asked for when the user has said it"
 
 
+def _leaves(blueprint: Blueprint, library: Library) -> Iterator[str]:
+    known: set[str] = set()
+    for turn in blueprint.turns:
+        known |= {*turn.reveals, *(step_id for group in turn.groups for step_id in group)}
+        for step_id in turn.about if turn.reply == "confirm" else ():
+            needs = {binding.step or binding.fact for binding in blueprint.step(step_id).arguments.values()} - {""}
+            if needs - known:
+                yield f"early_leave: leave for {step_id} is asked before {sorted(needs - known)}, which it takes"
+
+
 def _arguments(blueprint: Blueprint, library: Library) -> Iterator[str]:
     for step in blueprint.steps:
         if step.task is None:
@@ -103,4 +113,4 @@ def _refusals(blueprint: Blueprint, library: Library) -> Iterator[str]:
             yield f"met_refusal: the assistant was to decline to {turn.intent}, but has the tool for it"
 
 
-_CHECKS = (_schedule, _dependencies, _facts, _questions, _arguments, _reports, _refusals)
+_CHECKS = (_schedule, _dependencies, _facts, _questions, _leaves, _arguments, _reports, _refusals)

@@ -96,6 +96,19 @@ def test_its_label_comes_at_different_places_of_the_mode(
     assert len(modes) >= 2
 
 
+def test_no_step_needs_one_that_may_be_left_out(library: Library, parents: list[Rehearsal]) -> None:
+    later: tuple[Operator, ...] = ("compute", "pivot", "deepen", "widen")
+    verified = 0
+    for number, parent in enumerate(parents[:60]):
+        made, applied = compose(("verify", *later), parent, library, random.Random(number))
+        verified += "verify" in applied
+        read = {step.step_id for step in made.blueprint.steps if step.optional and not step.task}
+        needs = {binding.step for step in made.blueprint.steps for binding in step.arguments.values()}
+        needs |= {step.task.step for step in made.blueprint.steps if step.task}
+        assert not needs & read
+    assert verified >= 15
+
+
 def test_no_operator_applies_at_the_limit_of_generations(library: Library, parents: list[Rehearsal]) -> None:
     parent = parents[0]
     at_limit = parent.blueprint.model_copy(update={"lineage": Lineage(generation=5)})

@@ -65,6 +65,8 @@ def test_places_are_between_groups_and_count_the_steps_before() -> None:
 def test_chains_are_measured_by_what_feeds_what() -> None:
     steps = [chained("s1"), chained("s2", "s1"), chained("s3", "s4"), chained("s4", "s1", "s2")]
     assert chain_depths(steps) == {"s1": 1, "s2": 2, "s4": 3, "s3": 4}
+    optional = chained("s5", "s3").model_copy(update={"optional": True})
+    assert chain_depths([*steps, optional]) == chain_depths(steps)
 
 
 def test_a_moment_knows_what_was_said_and_done_by_then(parents: list[Rehearsal]) -> None:

@@ -86,6 +86,14 @@ def asked_for_what_was_said(blueprint: Blueprint) -> Blueprint:
     return blueprint.model_copy(update={"turns": (asking, turn)})
 
 
+def leave_too_early(blueprint: Blueprint) -> Blueprint:
+    turn = blueprint.turns[0]
+    fed = next(step for step in blueprint.steps if any(binding.step for binding in step.arguments.values()))
+    asking = turn.model_copy(update={"groups": (), "reply": "confirm", "about": (fed.step_id,)})
+    approving = turn.model_copy(update={"kind": "approve", "reveals": ()})
+    return blueprint.model_copy(update={"turns": (asking, approving)})
+
+
 def unreportable(blueprint: Blueprint) -> Blueprint:
     return with_turn(blueprint, about=("s1.no.such.path",))
 
@@ -114,6 +122,7 @@ def test_a_sound_blueprint_has_no_fault(sound: Blueprint, library: Library) -> N
         (out_of_order, "order"),
         (side_by_side, "order"),
         (asked_for_what_was_said, "needless_question"),
+        (leave_too_early, "early_leave"),
         (unreportable, "unreportable"),
     ],
 )
