@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 
 from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.blueprints.operators import evolve_or_explain
@@ -13,7 +13,6 @@ from tdscaling_assets.schema import (
     PROMISED_LABEL,
     Blueprint,
     BusinessCluster,
-    Lineage,
     Operator,
     Record,
     RejectedBlueprint,
@@ -24,14 +23,11 @@ from tdscaling_assets.settings import Settings
 
 ATTEMPTS = 12
 """Draws per blueprint before its place stays empty."""
-PARENT_SHARE = 0.3
-"""Probability that a blueprint descends from an earlier kept one, where there are any."""
-
-
 AIMED_SHARE = 0.5
 """Probability that a blueprint aims at one of the plan's target modes, where there are any."""
-AIMED_PARENT_SHARE = 0.8
-"""PARENT_SHARE of a blueprint that aims at a mode, where an earlier one is on the way to it."""
+PARENT_SHARE, AIMED_PARENT_SHARE = 0.3, 0.8
+"""Probability that a blueprint descends from an earlier one of its domain, where there is one: of any mode, or on the
+way to the mode that it aims at."""
 AIMS = 3
 """Draws of an operator before one that leads to the target is given up."""
 
@@ -56,21 +52,12 @@ def plan_batch(
         world_seed = random.Random(digest(settings.seed, batch, place)).getrandbits(32)
         for attempt in range(ATTEMPTS):
             rng = random.Random(digest(settings.seed, batch, place, attempt))
-            cluster = draw_cluster(plan, library.clusters, rng)
-            failures: list[str] = []
-            try:
-                blueprint = _attempt(plan, batch, cluster, library, parents, world_seed, settings, rng, failures)
-                if blueprint.blueprint_id in made:
-                    raise DryRunError("duplicate", "drawn before")
+            draw = _Draw(plan, batch, library, settings, rng)
+            blueprint = draw.blueprint(parents, world_seed, made)
+            rejected += draw.rejected(f"{place}-{attempt}")
+            if blueprint is not None:
                 made[blueprint.blueprint_id] = blueprint
-            except DryRunError as error:
-                rejected.append(_reject(batch, cluster, f"{place}-{attempt}", error.reason, str(error)))
-                continue
-            finally:
-                for number, failure in enumerate(failures):
-                    reason, _, detail = failure.partition(": ")
-                    rejected.append(_reject(batch, cluster, f"{place}-{attempt}-{number}", reason, detail))
-            break
+                break
     return BlueprintBatch(blueprints=tuple(made.values()), rejected=tuple(rejected))
 
 
@@ -115,102 +102,117 @@ def draw_operator(
     return rng.choices(operators, weights)[0]
 
 
-def _attempt(
-    plan: RoundPlan,
-    batch: str,
-    cluster: BusinessCluster,
-    library: Library,
-    parents: Sequence[Blueprint],
-    world_seed: int,
-    settings: Settings,
-    rng: random.Random,
-    failures: list[str],
-) -> Blueprint:
-    target = draw_target(plan, rng)
-    elders = [parent for parent in parents if leads_to(parent.target_mode, target)] if target else parents
-    if elders and rng.random() < (AIMED_PARENT_SHARE if target else PARENT_SHARE):
-        start = _descend(rng.choice(elders), batch, rng)
-    else:
-        start = draw_blueprint(cluster, batch, library, rng, world_seed)
-    rehearsal = rehearse(start, library, settings.cac)
-    if not leads_to(rehearsal.blueprint.target_mode, target):
-        target = ()
-    rehearsal = _evolve_to_target(rehearsal, target, plan, library, settings, rng, failures)
-    fault = find_fault(rehearsal.blueprint, library)
-    if fault is not None:
-        reason, _, detail = fault.partition(": ")
-        raise DryRunError(reason, detail)
-    return seal(rehearsal.blueprint)
-
-
 def leads_to(mode: Sequence[str], target: Sequence[str]) -> bool:
     """Whether `target` is `mode` with labels added, none moved; true of any mode where there is no target."""
     rest = iter(target)
     return not target or all(label in rest for label in mode)
 
 
-def _evolve_to_target(
-    rehearsal: Rehearsal,
-    target: Sequence[str],
-    plan: RoundPlan,
-    library: Library,
-    settings: Settings,
-    rng: random.Random,
-    failures: list[str],
-) -> Rehearsal:
-    """Apply drawn operators until target mode and CAC target are met and the plan's temperature is spent: that many
-    operators more, on average. Each at most once, at most `max_operators`, none that leads away from the target."""
-    tried: set[Operator] = set()
-    applied = 0
-    extra = int(plan.temperature + rng.random())
-    while applied < settings.max_operators:
-        missing = [label for label in target if label not in rehearsal.blueprint.target_mode]
-        met = rehearsal.blueprint.target_cac >= plan.cac_target and not missing
-        if met and not extra:
-            break
-        operator = draw_operator(plan, missing or target, tried, rng)
-        if operator is None:
-            break
-        tried.add(operator)
+class _Draw:
+    """One try at a blueprint, and what failed on its way."""
+
+    def __init__(self, plan: RoundPlan, batch: str, library: Library, settings: Settings, rng: random.Random) -> None:
+        self._plan, self._batch, self._library, self._settings, self._rng = plan, batch, library, settings, rng
+        self._cluster = draw_cluster(plan, library.clusters, rng)
+        self._failures: list[tuple[str, str]] = []
+
+    def blueprint(self, parents: Sequence[Blueprint], world_seed: int, taken: Container[str]) -> Blueprint | None:
+        """The blueprint under its final id; None where it does not run, has a fault, or its id is taken."""
+        target = draw_target(self._plan, self._rng)
+        try:
+            rehearsal = rehearse(self._start(parents, target, world_seed), self._library, self._settings.cac)
+            if not leads_to(rehearsal.blueprint.target_mode, target):
+                target = ()
+            rehearsal = self._evolve(rehearsal, target)
+            fault = find_fault(rehearsal.blueprint, self._library)
+            if fault is not None:
+                reason, _, detail = fault.partition(": ")
+                raise DryRunError(reason, detail)
+            sealed = seal(rehearsal.blueprint)
+            if sealed.blueprint_id in taken:
+                raise DryRunError("duplicate", "drawn before")
+        except DryRunError as error:
+            self._failures.append((error.reason, str(error)))
+            return None
+        return sealed
+
+    def rejected(self, place: str) -> list[RejectedBlueprint]:
+        """What failed: the blueprint itself, or children of it."""
+        return [
+            RejectedBlueprint(
+                blueprint_id=f"attempt_{digest(self._batch, place, number)}",
+                round=self._batch.split("-")[0],
+                batch=self._batch,
+                cluster_id=self._cluster.cluster_id,
+                reason=reason,
+                detail=detail[:2000],
+            )
+            for number, (reason, detail) in enumerate(self._failures)
+        ]
+
+    def _start(self, parents: Sequence[Blueprint], target: Sequence[str], world_seed: int) -> Blueprint:
+        """An earlier blueprint of the drawn domain as the start of a child, or a new one. Raises DryRunError."""
+        share = AIMED_PARENT_SHARE if target else PARENT_SHARE
+        elders = [
+            parent
+            for parent in parents
+            if parent.domain == self._cluster.domain and leads_to(parent.target_mode, target)
+        ]
+        if not elders or self._rng.random() >= share:
+            return draw_blueprint(self._cluster, self._batch, self._library, self._rng, world_seed)
+        elder = self._rng.choice(elders)
+        lineage = elder.lineage.model_copy(update={"parent_id": elder.blueprint_id})
+        return elder.model_copy(
+            update={
+                "batch": self._batch,
+                "round": self._batch.split("-")[0],
+                "lineage": lineage,
+                "seed": self._rng.getrandbits(32),
+            }
+        )
+
+    def _evolve(self, rehearsal: Rehearsal, target: Sequence[str]) -> Rehearsal:
+        """Apply drawn operators until target mode and CAC target are met and the plan's temperature is spent: that many
+        operators more, on average. Each at most once, at most `max_operators`, none that leads away from the target."""
+        plan, settings = self._plan, self._settings
+        tried: set[Operator] = set()
+        applied = 0
+        extra = int(plan.temperature + self._rng.random())
+        while applied < settings.max_operators:
+            missing = [label for label in target if label not in rehearsal.blueprint.target_mode]
+            met = rehearsal.blueprint.target_cac >= plan.cac_target and not missing
+            if met and not extra:
+                break
+            operator = draw_operator(plan, missing or target, tried, self._rng)
+            if operator is None:
+                break
+            tried.add(operator)
+            child = self._child(operator, rehearsal, target)
+            if child is not None:
+                rehearsal = child
+                applied += 1
+                extra -= met
+        return rehearsal
+
+    def _child(self, operator: Operator, rehearsal: Rehearsal, target: Sequence[str]) -> Rehearsal | None:
+        """The blueprint with the operator applied; None where it does not apply, leads away from the target, takes more
+        messages than a conversation may have, or does not run."""
+        settings = self._settings
         for _ in range(AIMS if target else 1):
             child, failure = evolve_or_explain(
-                operator, rehearsal, library, settings.cac, rng, max_generations=settings.max_generations
+                operator, rehearsal, self._library, settings.cac, self._rng, max_generations=settings.max_generations
             )
-            if child is None or leads_to(child.blueprint.target_mode, target):
-                break
-        else:
-            continue
-        if failure:
-            failures.append(failure)
-        if child is not None and _messages(child.blueprint) < settings.max_steps:
-            rehearsal = child
-            applied += 1
-            extra -= met
-    return rehearsal
+            if child is None:
+                if failure:
+                    reason, _, detail = failure.partition(": ")
+                    self._failures.append((reason, detail))
+                return None
+            if leads_to(child.blueprint.target_mode, target):
+                return child if _messages(child.blueprint) < settings.max_steps else None
+        return None
 
 
 def _messages(blueprint: Blueprint) -> int:
     """Assistant messages of a conversation that goes as planned: one per turn, per group, and per failed attempt."""
     groups = sum(len(turn.groups) for turn in blueprint.turns)
     return len(blueprint.turns) + groups + sum(step.fault is not None for step in blueprint.steps)
-
-
-def _descend(parent: Blueprint, batch: str, rng: random.Random) -> Blueprint:
-    """The parent as the start of a child in this batch."""
-    lineage = Lineage(
-        operators=parent.lineage.operators, parent_id=parent.blueprint_id, generation=parent.lineage.generation
-    )
-    return parent.model_copy(
-        update={"batch": batch, "round": batch.split("-")[0], "lineage": lineage, "seed": rng.getrandbits(32)}
-    )
-
-
-def _reject(batch: str, cluster: BusinessCluster, place: str, reason: str, detail: str) -> RejectedBlueprint:
-    return RejectedBlueprint(
-        blueprint_id=f"attempt_{digest(batch, place)}",
-        round=batch.split("-")[0],
-        batch=batch,
-        cluster_id=cluster.cluster_id,
-        reason=reason,
-        detail=detail[:2000],
-    )
