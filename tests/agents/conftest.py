@@ -1,7 +1,6 @@
 """The real built-in services, blueprints of every operator on them, the scripted teacher, and a double."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pytest
@@ -14,7 +13,8 @@ from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.blueprints.scenario import write_scenarios
 from tdscaling_assets.catalog.harvest import harvest
 from tdscaling_assets.clusters import select_clusters
-from tdscaling_assets.evolution.plan import PlanHistory, plan_round
+from tdscaling_assets.evolution.history import PlanHistory
+from tdscaling_assets.evolution.plan import plan_round
 from tdscaling_assets.graph import build_graph
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
 from tdscaling_assets.llm.roles import Models
@@ -71,8 +71,7 @@ def library(settings: Settings) -> Library:
 @pytest.fixture(scope="session")
 def blueprints(library: Library, settings: Settings) -> list[Blueprint]:
     """Two of every operator, all of one batch."""
-    sizes = Counter(cluster.domain for cluster in library.clusters)
-    baseline = plan_round("r01", PlanHistory(), sizes, settings)
+    baseline = plan_round("r01", PlanHistory(), library.clusters, settings)
     drawn: list[Blueprint] = []
     for operator in OPERATORS:
         plan = baseline.model_copy(update={"operator_weights": {operator: 1.0}, "cac_target": 1000.0})

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,7 +17,8 @@ from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.blueprints.scenario import write_scenarios
 from tdscaling_assets.catalog.harvest import harvest
 from tdscaling_assets.clusters import select_clusters
-from tdscaling_assets.evolution.plan import PlanHistory, plan_round
+from tdscaling_assets.evolution.history import PlanHistory
+from tdscaling_assets.evolution.plan import plan_round
 from tdscaling_assets.graph import build_graph
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.quality.case import Case
@@ -62,7 +62,7 @@ def coded(settings: Settings, library: Library) -> dict[str, Case]:
 @pytest.fixture(scope="session")
 def sound(settings: Settings, library: Library) -> dict[Operator, Case]:
     """One conversation per operator that the rules care about, held by an obedient teacher."""
-    baseline = plan_round("r01", PlanHistory(), Counter(one.domain for one in library.clusters), settings)
+    baseline = plan_round("r01", PlanHistory(), library.clusters, settings)
     drawn: dict[Operator, Blueprint] = {}
     for operator in NEEDED:
         plan = baseline.model_copy(update={"operator_weights": {operator: 1.0}, "cac_target": 1000.0})
