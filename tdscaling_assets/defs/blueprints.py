@@ -8,7 +8,7 @@ from tdscaling_assets.defs.evolution import read_history
 from tdscaling_assets.defs.system import System, open_library, open_replies
 from tdscaling_assets.defs.tables import store, table_asset
 from tdscaling_assets.errors import TdsError
-from tdscaling_assets.evolution.novelty import Candidate, chance_of_keeping, choose_novel
+from tdscaling_assets.evolution.novelty import Candidate, choose_novel
 from tdscaling_assets.llm.roles import open_models
 from tdscaling_assets.sandbox.select import program_runner
 from tdscaling_assets.schema import RejectedBlueprint, RoundPlan
@@ -60,19 +60,12 @@ def draw_batch(lake: Lake, plan: RoundPlan, batch: str, settings: Settings) -> B
         return drawn
     history = read_history(lake, batch)
     chosen, left = choose_novel(
-        [
-            Candidate(
-                domain=one.domain,
-                mode=">".join(one.target_mode),
-                cac=one.target_cac,
-                chance=chance_of_keeping(one.lineage.operators, history.operators),
-            )
-            for one in drawn.blueprints
-        ],
+        [Candidate(domain=one.domain, mode=">".join(one.target_mode), cac=one.target_cac) for one in drawn.blueprints],
         settings.batch_size,
         history.kept_by_domain,
         history.kept_by_mode,
         plan,
+        history.decay,
     )
     least = f"those chosen add at least {min(one.gain for one in chosen):.2f}"
     rejected = [

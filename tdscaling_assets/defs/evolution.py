@@ -12,6 +12,7 @@ from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.evolution.bandit import operator_stats
 from tdscaling_assets.evolution.history import PlanHistory
 from tdscaling_assets.evolution.keys import round_of
+from tdscaling_assets.evolution.novelty import keeping_decay
 from tdscaling_assets.evolution.override import override_plan
 from tdscaling_assets.evolution.plan import plan_round
 from tdscaling_assets.report.flow import operator_figure
@@ -66,7 +67,7 @@ def read_history(lake: Lake, batch: str) -> PlanHistory:
     """What all batches before this one have kept."""
     rows, previous = outcomes_before(lake, batch), last_plan_before(lake, batch)
     kept = rows.filter("kept")
-    last = kept.filter(pl.col("round") == previous.round)["cac"] if previous else kept["cac"].clear()
+    last = rows.filter(pl.col("round") == previous.round) if previous else rows.clear()
     labels = kept.select(label=pl.col("labels").list.unique()).explode("label").drop_nulls()
     report = metric_history(lake, "cumulative")
     earlier = batches_before(lake, batch, "diversity_report")
@@ -76,11 +77,17 @@ def read_history(lake: Lake, batch: str) -> PlanHistory:
         kept_by_cluster=_counts(kept["cluster_id"]),
         kept_by_label=_counts(labels["label"]),
         kept_by_mode=_counts(kept["mode"]),
-        share_above=(last >= previous.cac_target).sum() / last.len() if previous and last.len() else None,
+        share_above=_share_above(last, previous.cac_target) if previous else None,
+        decay=keeping_decay(rows["planned_cac"].drop_nulls(), kept.height),
         operators=operator_stats(rows),
         metrics=dict(metrics.select("metric", "value").iter_rows()),
         previous=previous,
     )
+
+
+def _share_above(rows: pl.DataFrame, target: float) -> float | None:
+    above = rows.filter("kept", pl.col("cac") >= target).height
+    return above / rows.height if rows.height else None
 
 
 def _counts(values: pl.Series) -> dict[str, int]:

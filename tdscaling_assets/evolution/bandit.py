@@ -10,8 +10,6 @@ import polars as pl
 
 from tdscaling_assets.schema import OPERATORS, Record
 
-NO_OPERATOR = ""
-"""Stands for trajectories that no operator had a part in."""
 FLOOR = 0.4  # share of the weight that all operators divide equally, so that none is ever given up
 
 
@@ -30,21 +28,21 @@ class OperatorStats(Record):
 
 
 def operator_stats(frame: pl.DataFrame) -> dict[str, OperatorStats]:
-    """Per operator, and of trajectories without one under NO_OPERATOR; operators without a trajectory are absent.
+    """Per operator; those without a trajectory are absent.
 
     `frame` has a row per generated trajectory: `operators` (list), `mode` (text), `kept` (bool), `calls` (number).
     p(mode) is the mode's share among kept trajectories.
     """
     share = pl.col("kept").sum().over("mode") / pl.col("kept").sum()
-    named = pl.when(pl.col("operators").list.len() > 0).then(pl.col("operators").list.unique())
     grouped = (
         frame.select(
-            operator=named.otherwise(pl.lit([NO_OPERATOR])),
+            operator=pl.col("operators").list.unique(),
             kept="kept",
             surprisal=pl.when("kept").then(-share.log(2)),
             calls="calls",
         )
         .explode("operator")
+        .drop_nulls("operator")
         .group_by("operator")
         .agg(pl.len().alias("tried"), pl.col("kept").sum(), pl.col("surprisal").mean(), pl.col("calls").mean())
         .sort("operator")

@@ -9,8 +9,9 @@ from tdscaling_assets.schema import Record, RoundPlan
 class PlanHistory(Record):
     """All kept trajectories of earlier rounds. `kept_by_label` counts trajectories whose mode has the label.
 
-    `share_above` is the share of the previous round's kept trajectories that reached its CAC target, null when there
-    are none; `metrics` are the last cumulative figures.
+    `share_above` is the share of the previous round's trajectories, rejects too, that were kept and reached its CAC
+    target, null when there are none; `decay` is how the chance of being kept falls with planned complexity
+    (novelty.keeping_decay); `metrics` are the last cumulative figures.
     """
 
     kept_by_domain: dict[str, int] = Field(default_factory=dict)
@@ -18,6 +19,7 @@ class PlanHistory(Record):
     kept_by_label: dict[str, int] = Field(default_factory=dict)
     kept_by_mode: dict[str, int] = Field(default_factory=dict)
     share_above: float | None = None
+    decay: float = 0.0
     operators: dict[str, OperatorStats] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     previous: RoundPlan | None = None

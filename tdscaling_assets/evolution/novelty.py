@@ -4,7 +4,8 @@ The objective is the steering metrics' own. With n_c kept trajectories of catego
 log2 n_c bits. At the size N* that the kept set will have, one more of c brings log2 N* − (change of n_c log2 n_c) bits;
 what counts is how much more that is than the H bits of a typical one, over domains and over modes. Complexity counts as
 the share of the plan's target that is reached, in bits. Each gain is weighted by the chance that the trajectory will be
-kept. Modes that the plan aims at come first, each up to its share of AIMED_SHARE of the batch.
+kept, which falls exponentially with its complexity. Modes that the plan aims at come first, each up to its share of
+AIMED_SHARE of the batch.
 
 Every term is concave in what was chosen before, so the sum is submodular and a stale gain is an upper bound: only the
 candidate on top need be looked at again (Minoux 1978).
@@ -15,22 +16,25 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tdscaling_assets.evolution.bandit import NO_OPERATOR, OperatorStats
+import numpy as np
+import polars as pl
+
 from tdscaling_assets.schema import Record, RoundPlan
 
 AIMED_SHARE = 0.5
 """Of the batch: most blueprints that are chosen first because the plan aims at their mode."""
+STEEPEST, HALVINGS = 10.0, 50
+"""Bounds of the search for the decay."""
 MOST_COMPLEXITY = 1.5
 """Of the plan's CAC target: what a blueprint beyond it gains no more by."""
 
 
 class Candidate(Record):
-    """What is known of a blueprint before its conversation: `chance` of being kept, 0 to 1."""
+    """What is known of a blueprint before its conversation."""
 
     domain: str
     mode: str
     cac: float
-    chance: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -47,16 +51,20 @@ def choose_novel(
     kept_by_domain: Mapping[str, int],
     kept_by_mode: Mapping[str, int],
     plan: RoundPlan,
+    decay: float,
 ) -> tuple[list[Choice], list[Choice]]:
     """Up to `wanted` candidates in greedy order, and those left with what each would still add; equal gains go to the
-    lower index."""
+    lower index. `decay` is that of keeping_decay."""
     domains, modes = _Spread(kept_by_domain, wanted), _Spread(kept_by_mode, wanted)
     aimed = {mode: max(1, int(AIMED_SHARE * wanted * share)) for mode, share in plan.mode_targets.items() if share > 0}
 
+    def chance(candidate: Candidate) -> float:
+        return math.exp(-decay * candidate.cac)
+
     def gain(candidate: Candidate) -> float:
+        kept = chance(candidate)
         reached = min(MOST_COMPLEXITY, candidate.cac / plan.cac_target) if plan.cac_target > 0 else 0.0
-        new = domains.gain(candidate.domain, candidate.chance) + modes.gain(candidate.mode, candidate.chance)
-        return new + candidate.chance * reached
+        return domains.gain(candidate.domain, kept) + modes.gain(candidate.mode, kept) + kept * reached
 
     def cost(index: int) -> tuple[bool, float, int]:
         """What the heap is ordered by; it never falls."""
@@ -73,21 +81,27 @@ def choose_novel(
             continue
         _, loss, index = fresh
         chosen.append(Choice(index, -loss))
-        domains.add(candidates[index].domain, candidates[index].chance)
-        modes.add(candidates[index].mode, candidates[index].chance)
+        domains.add(candidates[index].domain, chance(candidates[index]))
+        modes.add(candidates[index].mode, chance(candidates[index]))
         if candidates[index].mode in aimed:
             aimed[candidates[index].mode] -= 1
     return chosen, [Choice(index, gain(candidates[index])) for index in sorted(index for _, _, index in heap)]
 
 
-def chance_of_keeping(operators: Sequence[str], stats: Mapping[str, OperatorStats]) -> float:
-    """The worst of the operators' posterior mean acceptances (1 + kept) / (2 + tried), 1/2 where nothing is known; of
-    what was kept without an operator where there is none."""
-    return min(_acceptance(stats.get(name, OperatorStats())) for name in operators or (NO_OPERATOR,))
-
-
-def _acceptance(one: OperatorStats) -> float:
-    return (1 + one.kept) / (2 + one.tried)
+def keeping_decay(planned: pl.Series, kept: int) -> float:
+    """λ ≥ 0 such that Σ exp(−λ · complexity) over everything that was planned and talked about is what was kept of it:
+    a conversation fails somewhere along its way, and the more there is to do, the likelier. 0 where all was kept."""
+    complexities = planned.to_numpy()
+    low, high = 0.0, STEEPEST
+    if kept >= complexities.size:
+        return low
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        if np.exp(-middle * complexities).sum() > kept:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 class _Spread:

@@ -20,8 +20,8 @@ SKEW = 1.5  # round 1: domain weight ∝ clusters^SKEW, so big domains dominate 
 TEMPER = 0.5  # later: weight ∝ (1 + kept)^−TEMPER; 0 ignores what was kept, 1 is plain inverse frequency
 DOMAIN_FLOOR = 0.3  # share of the weight that all domains divide equally, so that none dies
 CAC_BASELINE = 4.0  # about two calls: round 1 needs hardly any operator
-CAC_CLIMB = 0.4  # the CAC target's rise, if all that was kept reached it
-COLD, WARMER, HOTTEST = 0.1, 0.3, 1.5  # temperature of round 1, its rise per plateau, its limit
+CAC_CLIMB = 0.4  # the CAC target's rise, if everything generated was kept and reached it
+COLD, WARMER, HOTTEST = 0.1, 0.2, 1.0  # temperature of round 1, its rise per plateau, its limit
 
 
 def plan_round(

@@ -110,8 +110,8 @@ def _complexity(plan: RoundPlan, before: RoundPlan | None, history: PlanHistory)
     if before is None or history.share_above is None:
         return f"{plan.cac_target:.1f}: nothing was kept under an earlier target."
     return (
-        f"{_moved(before.cac_target, plan.cac_target)} because {history.share_above:.0%} of what the round before kept "
-        f"reached {before.cac_target:.1f}."
+        f"{_moved(before.cac_target, plan.cac_target)} because {history.share_above:.0%} of what the round before made "
+        f"was kept and reached {before.cac_target:.1f}."
     )
 
 

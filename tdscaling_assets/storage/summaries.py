@@ -8,11 +8,12 @@ from tdscaling_assets.storage.queries import batch_order, batches_before
 
 _BY_BATCH = "CAST(regexp_extract_all(batch, '[0-9]+') AS BIGINT[]), batch"  # r01-b100 follows r01-b99
 _OUTCOMES = """
-    SELECT raw.round, batch, trajectory_id, raw.domain, raw.cluster_id, array_to_string(raw.mode, '>') AS mode,
+    SELECT raw.round, raw.batch, trajectory_id, raw.domain, raw.cluster_id, array_to_string(raw.mode, '>') AS mode,
            raw.labels, raw.cac, kept.trajectory_id IS NOT NULL AS kept, raw.lineage.operators AS operators,
            raw.usage.calls AS calls, raw.usage.prompt_tokens + raw.usage.completion_tokens AS tokens,
-           raw.usage.usd AS usd
+           raw.usage.usd AS usd, plan.target_cac AS planned_cac
     FROM raw_trajectories raw LEFT JOIN filtered_trajectories kept USING (batch, trajectory_id)
+    LEFT JOIN blueprints plan ON plan.batch = raw.batch AND plan.blueprint_id = raw.blueprint_id
 """
 _KEPT = """
     SELECT trajectory_id, batch, domain, mode, labels, cac, cluster_id, unused_calls,
@@ -52,7 +53,8 @@ _REJECTIONS = f"""
 
 
 def outcomes(lake: Lake) -> pl.DataFrame:
-    """One row per raw trajectory: its place, mode (text), labels, CAC, operators, cost, and whether it was kept."""
+    """One row per raw trajectory: its place, mode (text), labels, CAC, planned CAC, operators, cost, and whether it was
+    kept."""
     return lake.query(f"{_OUTCOMES} ORDER BY {_BY_BATCH}, trajectory_id")
 
 

@@ -5,10 +5,10 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
+import polars as pl
 import pytest
 
-from tdscaling_assets.evolution.bandit import NO_OPERATOR, OperatorStats
-from tdscaling_assets.evolution.novelty import Candidate, chance_of_keeping, choose_novel
+from tdscaling_assets.evolution.novelty import Candidate, choose_novel, keeping_decay
 from tdscaling_assets.schema import RoundPlan
 
 PLAN = RoundPlan(
@@ -23,15 +23,13 @@ PLAN = RoundPlan(
 )
 
 
+DECAY = 0.1
+
+
 def draw(seed: int, size: int = 80) -> list[Candidate]:
     rng = random.Random(seed)
     return [
-        Candidate(
-            domain=rng.choice("aaaaabbbcd"),
-            mode=rng.choice("uuuuuuvvvwwxyz"),
-            cac=rng.uniform(1, 14),
-            chance=rng.choice((0.2, 0.5, 0.9)),
-        )
+        Candidate(domain=rng.choice("aaaaabbbcd"), mode=rng.choice("uuuuuuvvvwwxyz"), cac=rng.uniform(1, 14))
         for _ in range(size)
     ]
 
@@ -42,18 +40,19 @@ def entropy(values: Sequence[str]) -> float:
 
 
 def gain_by_hand(candidate: Candidate, counts: tuple[Counter[str], Counter[str]], rest: tuple[float, float]) -> float:
-    total = candidate.chance * min(1.5, candidate.cac / PLAN.cac_target)
+    chance = math.exp(-DECAY * candidate.cac)
+    total = chance * min(1.5, candidate.cac / PLAN.cac_target)
     for name, count, more in zip((candidate.domain, candidate.mode), counts, rest, strict=True):
-        before, after = count[name], count[name] + candidate.chance
+        before, after = count[name], count[name] + chance
         rise = after * math.log2(after) - (before * math.log2(before) if before else 0.0)
-        total += candidate.chance * more - rise
+        total += chance * more - rise
     return total
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_order_is_that_of_plain_greedy(seed: int) -> None:
     candidates, kept = draw(seed), ({"a": 40, "b": 7}, {"u": 30, "v": 15, "w": 2})
-    chosen, left = choose_novel(candidates, 30, *kept, PLAN)
+    chosen, left = choose_novel(candidates, 30, *kept, PLAN, DECAY)
     counts = (Counter(kept[0]), Counter(kept[1]))
     rest = tuple(math.log2(47 + 30) - entropy([*count.elements()]) for count in counts)
     remaining = dict(enumerate(candidates))
@@ -62,16 +61,16 @@ def test_the_order_is_that_of_plain_greedy(seed: int) -> None:
         assert choice.gain == pytest.approx(max(gains.values()))
         assert choice.gain == pytest.approx(gains[choice.index])
         picked = remaining.pop(choice.index)
-        counts[0][picked.domain] += picked.chance  # type: ignore[assignment]
-        counts[1][picked.mode] += picked.chance  # type: ignore[assignment]
+        counts[0][picked.domain] += math.exp(-DECAY * picked.cac)  # type: ignore[assignment]
+        counts[1][picked.mode] += math.exp(-DECAY * picked.cac)  # type: ignore[assignment]
     assert {one.index for one in left} == set(remaining)
     for one in left:
         assert one.gain == pytest.approx(gain_by_hand(candidates[one.index], counts, rest))
 
 
 def test_chosen_candidates_spread_more_than_drawn_ones() -> None:
-    candidates = [one.model_copy(update={"chance": 0.8, "cac": 6.0}) for one in draw(1, 300)]
-    chosen, _ = choose_novel(candidates, 60, {}, {}, PLAN)
+    candidates = [one.model_copy(update={"cac": 6.0}) for one in draw(1, 300)]
+    chosen, _ = choose_novel(candidates, 60, {}, {}, PLAN, DECAY)
     for part in ("domain", "mode"):
         drawn, picked = (
             [getattr(one, part) for one in some] for some in (candidates, [candidates[one.index] for one in chosen])
@@ -81,14 +80,14 @@ def test_chosen_candidates_spread_more_than_drawn_ones() -> None:
 
 
 def test_what_was_kept_before_is_not_chosen_again_while_there_is_something_new() -> None:
-    candidates = [Candidate(domain="a", mode=mode, cac=4, chance=0.5) for mode in ("u", "u", "v")]
-    chosen, _ = choose_novel(candidates, 1, {"a": 100}, {"u": 100}, PLAN)
+    candidates = [Candidate(domain="a", mode=mode, cac=4) for mode in ("u", "u", "v")]
+    chosen, _ = choose_novel(candidates, 1, {"a": 100}, {"u": 100}, PLAN, DECAY)
     assert chosen[0].index == 2
 
 
-def test_a_likely_blueprint_beats_an_unlikely_one_that_is_as_new() -> None:
-    candidates = [Candidate(domain="a", mode=mode, cac=4, chance=chance) for mode, chance in (("u", 0.1), ("v", 0.9))]
-    assert choose_novel(candidates, 1, {"a": 9}, {"w": 9}, PLAN)[0][0].index == 1
+def test_of_two_that_are_as_new_and_reach_the_target_the_likelier_is_chosen() -> None:
+    candidates = [Candidate(domain="a", mode=mode, cac=cac) for mode, cac in (("u", 30.0), ("v", 12.0))]
+    assert choose_novel(candidates, 1, {"a": 9}, {"w": 9}, PLAN, DECAY)[0][0].index == 1
 
 
 def test_modes_aimed_at_come_first_up_to_their_share_of_half_the_batch() -> None:
@@ -96,7 +95,7 @@ def test_modes_aimed_at_come_first_up_to_their_share_of_half_the_batch() -> None
         Candidate(domain="a", mode=f"m{n}", cac=4) for n in range(30)
     ]
     aimed = PLAN.model_copy(update={"mode_targets": {"u": 1.0}})
-    chosen, _ = choose_novel(candidates, 20, {"a": 50}, {"u": 50}, aimed)
+    chosen, _ = choose_novel(candidates, 20, {"a": 50}, {"u": 50}, aimed, DECAY)
     assert [candidates[one.index].mode for one in chosen[:10]] == ["u"] * 10
     assert "u" not in [candidates[one.index].mode for one in chosen[10:]]
 
@@ -104,17 +103,17 @@ def test_modes_aimed_at_come_first_up_to_their_share_of_half_the_batch() -> None
 @pytest.mark.parametrize("wanted", [0, 3, 99])
 def test_nothing_is_lost(wanted: int) -> None:
     candidates = draw(2, 10)
-    chosen, left = choose_novel(candidates, wanted, {}, {}, PLAN)
+    chosen, left = choose_novel(candidates, wanted, {}, {}, PLAN, DECAY)
     assert len(chosen) == min(wanted, 10)
     assert sorted(one.index for one in (*chosen, *left)) == list(range(10))
 
 
-def test_the_chance_is_that_of_the_least_accepted_operator() -> None:
-    stats = {
-        NO_OPERATOR: OperatorStats(tried=98, kept=79),
-        "deepen": OperatorStats(tried=8, kept=4),
-        "guard": OperatorStats(tried=18, kept=3),
-    }
-    assert chance_of_keeping((), stats) == pytest.approx(0.8)
-    assert chance_of_keeping(("deepen", "guard"), stats) == pytest.approx(0.2)
-    assert chance_of_keeping(("refuse",), stats) == pytest.approx(0.5)
+def test_the_decay_foretells_as_many_as_were_kept() -> None:
+    planned = pl.Series([2.0, 4.0, 8.0, 8.0, 16.0] * 20)
+    decay = keeping_decay(planned, 37)
+    assert sum(math.exp(-decay * cac) for cac in planned) == pytest.approx(37)
+    assert keeping_decay(planned, 80) < decay < keeping_decay(planned, 5)
+
+
+def test_nothing_lost_and_nothing_known_is_no_decay() -> None:
+    assert keeping_decay(pl.Series([3.0, 5.0]), 2) == 0.0 == keeping_decay(pl.Series([], dtype=pl.Float64), 0)
