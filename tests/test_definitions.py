@@ -92,7 +92,14 @@ def test_a_check_of_one_batch_does_not_load_them_all(defs: dg.Definitions) -> No
         if isinstance(definition, dg.AssetChecksDefinition)
         for key in definition.check_keys
     }
-    assert set(checks) == {"tool_catalog", "blueprints", "raw_trajectories", "filtered_trajectories", "training_set"}
+    assert set(checks) == {
+        "tool_catalog",
+        "blueprints",
+        "raw_trajectories",
+        "filtered_trajectories",
+        "diversity_report",
+        "training_set",
+    }
     for asset, found in checks.items():
         (spec,) = found
         assert (spec.partitions_def is not None) == (asset in BATCHED)
