@@ -13,7 +13,7 @@ from tdscaling_assets.defs import run
 from tdscaling_assets.storage.tables import TABLES
 
 Tables = dict[str, pl.DataFrame]
-EMPTY = ("rejected_tools", "pending_blueprints")
+EMPTY = ("rejected_tools", "pending_blueprints", "study")
 BATCHED = [table.name for table in TABLES.values() if table.batched]
 
 
