@@ -59,17 +59,18 @@ def entropy_plateau_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResu
     """Starts the first batch of a new round when more of the same adds nothing."""
     settings = System().settings()
     fail_dead_runs(context.instance, settings.home)
+    started = newest(context.instance.get_dynamic_partitions(partitions_name()))
+    run = newest_run(context.instance, started)
+    if run is not None and run.status is not dg.DagsterRunStatus.SUCCESS:
+        return dg.SkipReason(f"The newest batch {started} is not finished. {describe_run(run)}")
     try:
         progress = read_progress(settings)
     except StorageError as error:
         return dg.SkipReason(f"The lake cannot be read: {error}")
     keys = learn_batches(context.instance, progress.reported)
     last = newest(keys)
-    run = newest_run(context.instance, last)
-    if last is not None and last not in progress.reported and run is None:
-        return _without_run(context.instance, settings, keys, last)
-    if run is not None and (run.status is not dg.DagsterRunStatus.SUCCESS or last not in progress.reported):
-        return dg.SkipReason(f"The newest batch {last} is not finished. {describe_run(run)}")
+    if last is not None and last not in progress.reported:
+        return _without_report(context.instance, settings, keys, last, run)
     decision = decide(settings, keys, progress)
     if isinstance(decision, Wait):
         return dg.SkipReason(decision.reason)
@@ -78,10 +79,12 @@ def entropy_plateau_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResu
     return _request(context.instance, settings, decision.key, keys, decision.reason)
 
 
-def _without_run(
-    instance: dg.DagsterInstance, settings: Settings, keys: Sequence[str], batch: str
+def _without_report(
+    instance: dg.DagsterInstance, settings: Settings, keys: Sequence[str], batch: str, run: dg.DagsterRun | None
 ) -> dg.SensorResult | dg.SkipReason:
     """A batch that was asked for but never got a run is asked for again; one that a person added waits for them."""
+    if run is not None:
+        return dg.SkipReason(f"The newest batch {batch} is not finished. {describe_run(run)}")
     asked = read_claim(settings.home)
     if asked is None or asked.batch != batch:
         return dg.SkipReason(f"The newest batch {batch} has neither a run nor a diversity report: run it.")

@@ -1,8 +1,8 @@
 """Promises of the real daemon: no run while a round still gains; at a plateau exactly one run of a new round, and so on
 from round to round until the ceiling.
 
-`dagster-daemon` loads a code location that adds two sensors, asked every four seconds: the plateau sensor itself, and
-the nightly schedule for as long as the plateau sensor wants for reports.
+`dagster-daemon` asks a code server whose location adds two sensors, each every four seconds: the plateau sensor itself,
+and the nightly schedule for as long as the plateau sensor wants for reports.
 """
 
 import os
@@ -43,6 +43,8 @@ def hurried(context: dg.SensorEvaluationContext):
 
 @dg.sensor(**HURRIED)
 def nights(context: dg.SensorEvaluationContext):
+    if not all(run.is_finished for run in context.instance.get_runs()):
+        return dg.SkipReason("busy")
     wanting = "reports that a plateau needs" in decide(context.instance, load_settings()).reason
     return nightly_synthesis(dg.build_schedule_context(instance=context.instance)) if wanting else dg.SkipReason("day")
 
@@ -50,7 +52,13 @@ def nights(context: dg.SensorEvaluationContext):
 defs = dg.Definitions.merge(definitions.defs, dg.Definitions(sensors=[hurried, nights]))
 """
 BATCHES = ["r02-b01", "r02-b02", "r03-b01", "r03-b02"]
-SETTINGS = {"TDS_BATCH_SIZE": "12", "TDS_PLATEAU_EPSILON": "1000", "TDS_CEILING_ROUNDS": "2"}
+WORKSPACE = "load_from: [{grpc_server: {socket: code.sock, location_name: watched}}]"
+SETTINGS = {
+    "TDS_BATCH_SIZE": "8",
+    "TDS_PLATEAU_EPSILON": "1000",
+    "TDS_CEILING_ROUNDS": "2",
+    "DAGSTER_GRPC_TIMEOUT_SECONDS": "300",
+}
 ALL_ALIKE = """
     UPDATE diversity_report AS early SET value = late.value FROM diversity_report AS late
     WHERE early.batch = 'r01-b01' AND late.batch = 'r01-b02'
@@ -83,7 +91,9 @@ def watched(
     (folder / "location.py").write_text(LOCATION)
     instance = open_instance(home)
     change_lake(home, STILL_GAINING)
-    daemon = start_daemon(folder, home)
+    (folder / "workspace.yaml").write_text(WORKSPACE)
+    server = start(folder, home, "dagster", "api", "grpc", "-f", "location.py", "--socket", "code.sock")
+    daemon = start(folder, home, "dagster-daemon", "run", "-w", "workspace.yaml")
     try:
         wait("two ticks that skip", daemon, lambda: len(skips(instance)) >= 2)
         runs_while_gaining, reason_while_gaining = new_rounds(instance), reason(skips(instance)[0])
@@ -102,11 +112,8 @@ def watched(
                 reported_batches(lake),
             )
     finally:
-        daemon.send_signal(signal.SIGINT)
-        try:
-            daemon.wait(30)
-        except subprocess.TimeoutExpired:
-            daemon.kill()
+        for process in (daemon, server):
+            stop(process)
 
 
 def test_no_run_starts_while_a_round_still_gains(watched: Watched) -> None:
@@ -135,17 +142,26 @@ def test_at_the_ceiling_the_daemon_starts_no_more_and_says_why(watched: Watched)
     assert "since r01-b02" in watched.last_reason
 
 
-def start_daemon(folder: Path, home: Path) -> subprocess.Popen[bytes]:
-    root = Path(__file__).parents[2]
+def start(folder: Path, home: Path, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """The program in that folder, with its output in a log there."""
     settings = {**SETTINGS, "TDS_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
-    with (folder / "daemon.log").open("wb") as log:
+    with (folder / f"{program}.log").open("wb") as log:
         return subprocess.Popen(
-            [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-f", str(folder / "location.py")],
+            [str(Path(sys.executable).with_name(program)), *arguments],
             cwd=folder,
-            env={**os.environ, **settings, "PYTHONPATH": str(root)},
+            env={**os.environ, **settings, "PYTHONPATH": str(Path(__file__).parents[2])},
             stdout=log,
             stderr=log,
         )
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def wait(what: str, daemon: subprocess.Popen[bytes], happened: Callable[[], bool]) -> None:
