@@ -298,6 +298,13 @@ class Blueprint(Record):
     lineage: Lineage = Lineage()
     seed: int
 
+    @property
+    def planned_messages(self) -> int:
+        """Assistant messages of a conversation that goes as planned: one per turn, per group of calls, and per attempt
+        that is to fail."""
+        groups = sum(len(turn.groups) for turn in self.turns)
+        return len(self.turns) + groups + sum(step.fault is not None for step in self.steps)
+
     def step(self, step_id: str) -> Step:
         """The step of that id; KeyError if there is none."""
         for step in self.steps:

@@ -208,11 +208,5 @@ class _Draw:
                     self._failures.append((reason, detail))
                 return None
             if leads_to(child.blueprint.target_mode, target):
-                return child if _messages(child.blueprint) < settings.max_steps else None
+                return child if child.blueprint.planned_messages < settings.max_steps else None
         return None
-
-
-def _messages(blueprint: Blueprint) -> int:
-    """Assistant messages of a conversation that goes as planned: one per turn, per group, and per failed attempt."""
-    groups = sum(len(turn.groups) for turn in blueprint.turns)
-    return len(blueprint.turns) + groups + sum(step.fault is not None for step in blueprint.steps)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 import dagster as dg
+import polars as pl
 from rich.console import Console
 from rich.table import Table
 
@@ -27,7 +28,7 @@ from tdscaling_assets.schema import Arm, Basis, StudyRow, digest
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.rows import to_frame
-from tdscaling_assets.storage.summaries import kept_measures, planned_runs
+from tdscaling_assets.storage.summaries import counts_per_batch, kept_measures, planned_runs
 
 ENDLESS = 1_000_000
 """Rounds: the study's end is its budget."""
@@ -121,23 +122,23 @@ def _run_arm(settings: Settings, arm: Arm, wanted: int) -> int:
     with dg.DagsterInstance.ephemeral() as instance:
         if not (settings.home / "lake").exists():
             run_catalog(instance, overrides, quiet=True)
-        kept_before = -1
-        while (kept := _kept(settings)) < wanted:
-            if kept == kept_before:
-                raise ConfigError(f"the last batch of {settings.home} kept nothing, so {wanted} are out of reach")
-            kept_before = kept
+        while _kept(settings) < wanted:
             keys = known_batches(instance, settings)
             decision = decide(instance, settings) if arm == "diversity" else None
             key = decision.key if isinstance(decision, NewRound) else next_batch(keys)
             run_batch(instance, key, overrides, quiet=True)
+            if not _kept(settings, key):
+                raise ConfigError(f"batch {key} of {settings.home} kept nothing, so {wanted:,} are out of reach")
             print(f"{arm}, seed {settings.seed}: {key}, {_kept(settings):,} of {wanted:,} kept", file=sys.stderr)
         return len(known_batches(instance, settings))
 
 
-def _kept(settings: Settings) -> int:
+def _kept(settings: Settings, batch: str | None = None) -> int:
+    """Kept trajectories of a batch, or of all."""
     with Lake.open(settings) as lake:
-        kept: int = lake.query("SELECT count(*) FROM filtered_trajectories").item()
-    return kept
+        counts = counts_per_batch(lake)
+    chosen = counts if batch is None else counts.filter(pl.col("batch") == batch)
+    return int(chosen["kept"].sum())
 
 
 def _read_arm(settings: Settings) -> ArmRuns:

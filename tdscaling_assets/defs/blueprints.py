@@ -60,7 +60,7 @@ def draw_batch(lake: Lake, plan: RoundPlan, batch: str, settings: Settings) -> B
         return drawn
     history = read_history(lake, batch)
     chosen, left = choose_novel(
-        [Candidate(domain=one.domain, mode=">".join(one.target_mode), cac=one.target_cac) for one in drawn.blueprints],
+        [Candidate.of(one) for one in drawn.blueprints],
         settings.batch_size,
         history.kept_by_domain,
         history.kept_by_mode,

@@ -78,7 +78,7 @@ def read_history(lake: Lake, batch: str) -> PlanHistory:
         kept_by_label=_counts(labels["label"]),
         kept_by_mode=_counts(kept["mode"]),
         share_above=_share_above(last, previous.cac_target) if previous else None,
-        decay=keeping_decay(rows["planned_cac"].drop_nulls(), kept.height),
+        decay=keeping_decay(rows["planned_messages"].drop_nulls(), kept.height),
         operators=operator_stats(rows),
         metrics=dict(metrics.select("metric", "value").iter_rows()),
         previous=previous,

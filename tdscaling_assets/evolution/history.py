@@ -10,7 +10,7 @@ class PlanHistory(Record):
     """All kept trajectories of earlier rounds. `kept_by_label` counts trajectories whose mode has the label.
 
     `share_above` is the share of the previous round's trajectories, rejects too, that were kept and reached its CAC
-    target, null when there are none; `decay` is how the chance of being kept falls with planned complexity
+    target, null when there are none; `decay` is how the chance of being kept falls with planned messages
     (novelty.keeping_decay); `metrics` are the last cumulative figures.
     """
 

@@ -4,8 +4,8 @@ The objective is the steering metrics' own. With n_c kept trajectories of catego
 log2 n_c bits. At the size N* that the kept set will have, one more of c brings log2 N* − (change of n_c log2 n_c) bits;
 what counts is how much more that is than the H bits of a typical one, over domains and over modes. Complexity counts as
 the share of the plan's target that is reached, in bits. Each gain is weighted by the chance that the trajectory will be
-kept, which falls exponentially with its complexity. Modes that the plan aims at come first, each up to its share of
-AIMED_SHARE of the batch.
+kept, which falls exponentially with the messages that it takes. Modes that the plan aims at come first, each up to its
+share of AIMED_SHARE of the batch.
 
 Every term is concave in what was chosen before, so the sum is submodular and a stale gain is an upper bound: only the
 candidate on top need be looked at again (Minoux 1978).
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tdscaling_assets.schema import Record, RoundPlan
+from tdscaling_assets.schema import Blueprint, Record, RoundPlan
 
 AIMED_SHARE = 0.5
 """Of the batch: most blueprints that are chosen first because the plan aims at their mode."""
@@ -35,6 +35,17 @@ class Candidate(Record):
     domain: str
     mode: str
     cac: float
+    messages: int
+
+    @classmethod
+    def of(cls, blueprint: Blueprint) -> "Candidate":
+        """What the blueprint foretells."""
+        return cls(
+            domain=blueprint.domain,
+            mode=">".join(blueprint.target_mode),
+            cac=blueprint.target_cac,
+            messages=blueprint.planned_messages,
+        )
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,7 @@ def choose_novel(
     aimed = {mode: max(1, int(AIMED_SHARE * wanted * share)) for mode, share in plan.mode_targets.items() if share > 0}
 
     def chance(candidate: Candidate) -> float:
-        return math.exp(-decay * candidate.cac)
+        return math.exp(-decay * candidate.messages)
 
     def gain(candidate: Candidate) -> float:
         kept = chance(candidate)
@@ -89,15 +100,15 @@ def choose_novel(
 
 
 def keeping_decay(planned: pl.Series, kept: int) -> float:
-    """λ ≥ 0 such that Σ exp(−λ · complexity) over everything that was planned and talked about is what was kept of it:
-    a conversation fails somewhere along its way, and the more there is to do, the likelier. 0 where all was kept."""
-    complexities = planned.to_numpy()
+    """λ ≥ 0 such that Σ exp(−λ · messages) over everything that was planned and talked about is what was kept of it:
+    each message may be the one that fails. 0 where all was kept."""
+    messages = planned.to_numpy()
     low, high = 0.0, STEEPEST
-    if kept >= complexities.size:
+    if kept >= messages.size:
         return low
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        if np.exp(-middle * complexities).sum() > kept:
+        if np.exp(-middle * messages).sum() > kept:
             low = middle
         else:
             high = middle

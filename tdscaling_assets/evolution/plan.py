@@ -93,7 +93,7 @@ def _evolved(
         domain_weights=domain_weights(history.kept_by_domain, sorted({cluster.domain for cluster in clusters})),
         cluster_weights=cluster_weights(history.kept_by_cluster, clusters),
         mode_weights=labels,
-        mode_targets=mode_targets(history.kept_by_mode, labels, settings.batch_size, rng),
+        mode_targets=mode_targets(history.kept_by_mode, labels, history.decay, settings.batch_size, rng),
         operator_weights=operator_weights(history.operators, temperature, rng),
         cac_target=next_target(before.cac_target if before else CAC_BASELINE, history.share_above),
         temperature=temperature,

@@ -4,6 +4,7 @@ A mode never seen is one label away from a mode that was seen, and no two of its
 did, so that it can be reached: the adjacent possible.
 """
 
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -24,20 +25,24 @@ _NEEDS: dict[str, frozenset[str]] = {"recover": _CALLS, "verify": frozenset({"ac
 
 
 def mode_targets(
-    kept: Mapping[str, int], labels: Mapping[str, float], batch_size: int, rng: random.Random
+    kept: Mapping[str, int], labels: Mapping[str, float], decay: float, batch_size: int, rng: random.Random
 ) -> dict[str, float]:
     """Mode (labels joined by `>`) → probability, TARGETS_PER_BLUEPRINT of them at most, as a function of the arguments.
 
-    A mode's share is ∝ (1 + kept)^−0.5. Of the neighbours never seen, those with labels of high weight in `labels`
-    (label → probability) are drawn first. Empty where nothing was kept.
+    A mode's share is ∝ a · (1 + kept)^−0.5, a its chance of being kept: exp(−decay) per label, for a label takes about
+    one message. Rare modes are drawn by that weight, new ones by it times the weight of the new label in `labels`
+    (label → probability). Empty where nothing was kept.
     """
-    seen = sorted((mode for mode in kept if kept[mode] > 0 and mode), key=lambda mode: (kept[mode], mode))
-    if not seen:
-        return {}
+    seen = sorted((mode for mode in kept if kept[mode] > 0 and mode), key=lambda mode: (-kept[mode], mode))
     most = max(2, round(TARGETS_PER_BLUEPRINT * batch_size))
-    new = _draw(_unseen(seen[::-1][:NEIGHBOURS_OF], kept), most // 2, labels, rng)
-    rare = [mode for mode in seen if len(mode.split(">")) <= LONGEST][: most - len(new)]
-    scores = {mode: (1 + kept.get(mode, 0)) ** -0.5 for mode in (*new, *rare)}
+
+    def score(mode: str) -> float:
+        return math.exp(-decay * _length(mode)) * (1 + kept.get(mode, 0)) ** -0.5
+
+    unseen = _unseen(seen[:NEIGHBOURS_OF], kept)
+    new = _draw({mode: score(mode) * labels.get(label, 0.0) for mode, label in unseen.items()}, most // 2, rng)
+    rare = _draw({mode: score(mode) for mode in seen if _length(mode) <= LONGEST}, most - len(new), rng)
+    scores = {mode: score(mode) for mode in (*new, *rare)}
     total = sum(scores.values())
     return {mode: score / total for mode, score in scores.items()}
 
@@ -49,8 +54,8 @@ def is_possible(mode: Sequence[str]) -> bool:
     return all(not _NEEDS.get(label) or _NEEDS[label].intersection(mode[:place]) for place, label in enumerate(mode))
 
 
-def _unseen(seen: Sequence[str], kept: Mapping[str, int]) -> list[tuple[str, str]]:
-    """(mode, the label that is new in it) of every neighbour within reach that was never kept, each mode once."""
+def _unseen(seen: Sequence[str], kept: Mapping[str, int]) -> dict[str, str]:
+    """Mode → the label that is new in it, of every neighbour within reach that was never kept."""
     followed = {pair for mode in kept for pair in _pairs(mode.split(">"))}
     found: dict[str, str] = {}
     for mode in seen:
@@ -58,7 +63,7 @@ def _unseen(seen: Sequence[str], kept: Mapping[str, int]) -> list[tuple[str, str
             joined = ">".join(neighbour)
             if not kept.get(joined) and joined not in found and followed.issuperset(_pairs(neighbour)):
                 found[joined] = label
-    return sorted(found.items())
+    return found
 
 
 def _pairs(mode: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -73,7 +78,12 @@ def _neighbours(mode: list[str]) -> Iterator[tuple[list[str], str]]:
                 yield [*mode[:place], label, *mode[place:]], label
 
 
-def _draw(unseen: Sequence[tuple[str, str]], most: int, labels: Mapping[str, float], rng: random.Random) -> list[str]:
-    """`most` of them, without replacement, by the weight of the new label (Efraimidis and Spirakis 2006)."""
-    keyed = [(rng.random() ** (1 / max(labels.get(label, 0.0), 1e-9)), mode) for mode, label in unseen]
+def _length(mode: str) -> int:
+    return mode.count(">") + 1
+
+
+def _draw(weights: Mapping[str, float], most: int, rng: random.Random) -> list[str]:
+    """`most` of them, without replacement, by weight (Efraimidis and Spirakis 2006)."""
+    total = sum(weights.values())
+    keyed = [(math.log(1 - rng.random()) / max(weights[mode] / total, 1e-9), mode) for mode in sorted(weights)]
     return [mode for _, mode in sorted(keyed, reverse=True)[:most]]

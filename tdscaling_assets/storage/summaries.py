@@ -7,11 +7,15 @@ from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import batch_order, batches_before
 
 _BY_BATCH = "CAST(regexp_extract_all(batch, '[0-9]+') AS BIGINT[]), batch"  # r01-b100 follows r01-b99
-_OUTCOMES = """
+_PLANNED_MESSAGES = """
+    json_array_length(plan.turns) + len(json_extract(plan.turns, '$[*].groups[*]'))
+    + len(list_filter(json_extract_string(plan.steps, '$[*].fault'), fault -> fault IS NOT NULL))
+"""  # Blueprint.planned_messages
+_OUTCOMES = f"""
     SELECT raw.round, raw.batch, trajectory_id, raw.domain, raw.cluster_id, array_to_string(raw.mode, '>') AS mode,
            raw.labels, raw.cac, kept.trajectory_id IS NOT NULL AS kept, raw.lineage.operators AS operators,
            raw.usage.calls AS calls, raw.usage.prompt_tokens + raw.usage.completion_tokens AS tokens,
-           raw.usage.usd AS usd, plan.target_cac AS planned_cac
+           raw.usage.usd AS usd, {_PLANNED_MESSAGES} AS planned_messages
     FROM raw_trajectories raw LEFT JOIN filtered_trajectories kept USING (batch, trajectory_id)
     LEFT JOIN blueprints plan ON plan.batch = raw.batch AND plan.blueprint_id = raw.blueprint_id
 """
@@ -53,8 +57,8 @@ _REJECTIONS = f"""
 
 
 def outcomes(lake: Lake) -> pl.DataFrame:
-    """One row per raw trajectory: its place, mode (text), labels, CAC, planned CAC, operators, cost, and whether it was
-    kept."""
+    """One row per raw trajectory: its place, mode (text), labels, CAC, operators, cost, what its blueprint planned, and
+    whether it was kept."""
     return lake.query(f"{_OUTCOMES} ORDER BY {_BY_BATCH}, trajectory_id")
 
 

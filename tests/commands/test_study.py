@@ -84,5 +84,24 @@ def test_a_study_run_again_goes_on_where_it_was(place: Path, rows: list[dict[str
     assert "difference" in again.stdout and "calls whose output nothing used" in again.stdout
 
 
+def test_a_batch_that_keeps_nothing_ends_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TDS_COMPLIANCE", "0")
+    ended = study(tmp_path / "home", "--budget", "5")
+    assert ended.returncode == 1
+    assert "batch r01-b01 of" in ended.stderr and "kept nothing, so 5 are out of reach" in ended.stderr
+
+
+def test_a_batch_stopped_before_its_report_is_gone_on_with(place: Path, rows: list[dict[str, Any]]) -> None:
+    (home,) = (place / "study").glob("*/quantity-7")
+    with Lake.open(Settings(home=home, catalog="", lake_data="")) as lake:
+        last = stored_batches(lake, "diversity_report")[-1]
+        empty = {name: lake.read(name, batch=last).clear() for name in ("diversity_report", "diversity_groups")}
+        lake.write(empty, batch=last, message="as if stopped")
+        kept = lake.read("filtered_trajectories").height
+    again = study(place, "--budget", str(kept + 1))
+    assert again.returncode == 0, again.stderr
+    assert f"quantity, seed 7: {last}" in again.stderr
+
+
 def test_a_study_leaves_the_home_of_others_alone(home: Path, printed: subprocess.CompletedProcess[str]) -> None:
     assert not home.exists()

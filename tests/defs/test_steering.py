@@ -5,16 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from tdscaling_assets.schema import RoundPlan
+from tdscaling_assets.schema import Blueprint, RoundPlan
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import plan_of
+from tdscaling_assets.storage.summaries import outcomes
 
 SIZE = 24
 
 
 def open_lake(home: Path) -> Lake:
     return Lake.open(Settings(home=home, catalog="", lake_data=""), read_only=True)
+
+
+def test_planned_messages_are_those_of_the_blueprints(home: Path) -> None:
+    with open_lake(home) as lake:
+        told = dict(outcomes(lake).group_by("batch").agg("planned_messages").iter_rows())
+        blueprints = lake.records("blueprints", Blueprint)
+    for batch, numbers in told.items():
+        assert sorted(numbers) == sorted(one.planned_messages for one in blueprints if one.batch == batch)
+    assert len(told) > 1
 
 
 def test_a_later_round_chooses_a_third_of_what_it_draws_and_keeps_the_rest_with_a_reason(home: Path) -> None:

@@ -29,7 +29,12 @@ DECAY = 0.1
 def draw(seed: int, size: int = 80) -> list[Candidate]:
     rng = random.Random(seed)
     return [
-        Candidate(domain=rng.choice("aaaaabbbcd"), mode=rng.choice("uuuuuuvvvwwxyz"), cac=rng.uniform(1, 14))
+        Candidate(
+            domain=rng.choice("aaaaabbbcd"),
+            mode=rng.choice("uuuuuuvvvwwxyz"),
+            cac=rng.uniform(1, 14),
+            messages=rng.randint(2, 12),
+        )
         for _ in range(size)
     ]
 
@@ -40,7 +45,7 @@ def entropy(values: Sequence[str]) -> float:
 
 
 def gain_by_hand(candidate: Candidate, counts: tuple[Counter[str], Counter[str]], rest: tuple[float, float]) -> float:
-    chance = math.exp(-DECAY * candidate.cac)
+    chance = math.exp(-DECAY * candidate.messages)
     total = chance * min(1.5, candidate.cac / PLAN.cac_target)
     for name, count, more in zip((candidate.domain, candidate.mode), counts, rest, strict=True):
         before, after = count[name], count[name] + chance
@@ -61,15 +66,15 @@ def test_the_order_is_that_of_plain_greedy(seed: int) -> None:
         assert choice.gain == pytest.approx(max(gains.values()))
         assert choice.gain == pytest.approx(gains[choice.index])
         picked = remaining.pop(choice.index)
-        counts[0][picked.domain] += math.exp(-DECAY * picked.cac)  # type: ignore[assignment]
-        counts[1][picked.mode] += math.exp(-DECAY * picked.cac)  # type: ignore[assignment]
+        counts[0][picked.domain] += math.exp(-DECAY * picked.messages)  # type: ignore[assignment]
+        counts[1][picked.mode] += math.exp(-DECAY * picked.messages)  # type: ignore[assignment]
     assert {one.index for one in left} == set(remaining)
     for one in left:
         assert one.gain == pytest.approx(gain_by_hand(candidates[one.index], counts, rest))
 
 
 def test_chosen_candidates_spread_more_than_drawn_ones() -> None:
-    candidates = [one.model_copy(update={"cac": 6.0}) for one in draw(1, 300)]
+    candidates = [one.model_copy(update={"cac": 6.0, "messages": 5}) for one in draw(1, 300)]
     chosen, _ = choose_novel(candidates, 60, {}, {}, PLAN, DECAY)
     for part in ("domain", "mode"):
         drawn, picked = (
@@ -80,19 +85,19 @@ def test_chosen_candidates_spread_more_than_drawn_ones() -> None:
 
 
 def test_what_was_kept_before_is_not_chosen_again_while_there_is_something_new() -> None:
-    candidates = [Candidate(domain="a", mode=mode, cac=4) for mode in ("u", "u", "v")]
+    candidates = [Candidate(domain="a", mode=mode, cac=4, messages=3) for mode in ("u", "u", "v")]
     chosen, _ = choose_novel(candidates, 1, {"a": 100}, {"u": 100}, PLAN, DECAY)
     assert chosen[0].index == 2
 
 
 def test_of_two_that_are_as_new_and_reach_the_target_the_likelier_is_chosen() -> None:
-    candidates = [Candidate(domain="a", mode=mode, cac=cac) for mode, cac in (("u", 30.0), ("v", 12.0))]
+    candidates = [Candidate(domain="a", mode=mode, cac=12, messages=said) for mode, said in (("u", 9), ("v", 4))]
     assert choose_novel(candidates, 1, {"a": 9}, {"w": 9}, PLAN, DECAY)[0][0].index == 1
 
 
 def test_modes_aimed_at_come_first_up_to_their_share_of_half_the_batch() -> None:
-    candidates = [Candidate(domain="a", mode="u", cac=4)] * 30 + [
-        Candidate(domain="a", mode=f"m{n}", cac=4) for n in range(30)
+    candidates = [Candidate(domain="a", mode="u", cac=4, messages=3)] * 30 + [
+        Candidate(domain="a", mode=f"m{n}", cac=4, messages=3) for n in range(30)
     ]
     aimed = PLAN.model_copy(update={"mode_targets": {"u": 1.0}})
     chosen, _ = choose_novel(candidates, 20, {"a": 50}, {"u": 50}, aimed, DECAY)
@@ -109,11 +114,11 @@ def test_nothing_is_lost(wanted: int) -> None:
 
 
 def test_the_decay_foretells_as_many_as_were_kept() -> None:
-    planned = pl.Series([2.0, 4.0, 8.0, 8.0, 16.0] * 20)
+    planned = pl.Series([2, 4, 8, 8, 16] * 20)
     decay = keeping_decay(planned, 37)
-    assert sum(math.exp(-decay * cac) for cac in planned) == pytest.approx(37)
+    assert sum(math.exp(-decay * messages) for messages in planned) == pytest.approx(37)
     assert keeping_decay(planned, 80) < decay < keeping_decay(planned, 5)
 
 
 def test_nothing_lost_and_nothing_known_is_no_decay() -> None:
-    assert keeping_decay(pl.Series([3.0, 5.0]), 2) == 0.0 == keeping_decay(pl.Series([], dtype=pl.Float64), 0)
+    assert keeping_decay(pl.Series([3, 5]), 2) == 0.0 == keeping_decay(pl.Series([], dtype=pl.Int64), 0)

@@ -1,5 +1,6 @@
 """Mode targets: rare modes and reachable new ones, as probabilities, as a function of the counts and the seed."""
 
+import math
 import random
 
 import pytest
@@ -18,8 +19,10 @@ KEPT = {
 }
 
 
-def targets(kept: dict[str, int] = KEPT, seed: int = 1, labels: dict[str, float] | None = None) -> dict[str, float]:
-    return mode_targets(kept, labels or label_weights({}), SIZE, random.Random(seed))
+def targets(
+    kept: dict[str, int] = KEPT, seed: int = 1, labels: dict[str, float] | None = None, decay: float = 0.0
+) -> dict[str, float]:
+    return mode_targets(kept, labels or label_weights({}), decay, SIZE, random.Random(seed))
 
 
 def test_rare_modes_weigh_more_than_frequent_ones_and_new_ones_most() -> None:
@@ -59,6 +62,18 @@ def test_new_modes_with_a_label_in_deficit_come_first() -> None:
         new = [mode for seed in range(5) for mode in targets(kept, seed, labels) if mode not in kept]
         share.append(sum("verify" in mode for mode in new) / len(new))
     assert share[1] > 1.3 * share[0]
+
+
+def test_of_modes_as_rare_those_likelier_to_be_kept_come_first() -> None:
+    rng = random.Random(5)
+    kept = {">".join(rng.sample(LABELS, rng.randint(2, 8))): 1 for _ in range(400)}
+    lengths = []
+    for decay in (0.0, 0.5):
+        drawn = targets(kept, decay=decay)
+        lengths.append(sum(share * len(mode.split(">")) for mode, share in drawn.items()))
+        one, two = (next(mode for mode in drawn if mode in kept and len(mode.split(">")) == size) for size in (2, 4))
+        assert drawn[two] / drawn[one] == pytest.approx(math.exp(-2 * decay))
+    assert lengths[1] < lengths[0] - 1
 
 
 def test_the_seed_decides() -> None:
