@@ -37,7 +37,7 @@ def mode_targets(
     most = max(2, round(TARGETS_PER_BLUEPRINT * batch_size))
 
     def score(mode: str) -> float:
-        return math.exp(-decay * _length(mode)) * (1 + kept.get(mode, 0)) ** -0.5
+        return math.exp(-decay * _length(mode)) / math.sqrt(1 + kept.get(mode, 0))
 
     unseen = _unseen(seen[:NEIGHBOURS_OF], kept)
     new = _draw({mode: score(mode) * labels.get(label, 0.0) for mode, label in unseen.items()}, most // 2, rng)
