@@ -12,7 +12,7 @@ from tdscaling_assets.defs.blueprints import draw_batch
 from tdscaling_assets.defs.evolution import plan_for
 from tdscaling_assets.defs.progress import read_finished
 from tdscaling_assets.defs.system import open_replies
-from tdscaling_assets.evolution.keys import newest, next_round
+from tdscaling_assets.evolution.keys import next_round
 from tdscaling_assets.llm.prices import price
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.schema import Blueprint, Record, Role, Tool
@@ -43,14 +43,13 @@ def estimate_batch(
 ) -> tuple[str, int, list[RoleEstimate]]:
     """Key and blueprints of the batch that would run, and what each role will cost. Calls no model, stores nothing.
 
-    A batch whose blueprints are stored is estimated for those that are pending.
+    A batch whose blueprints are stored is estimated for those without a trajectory in the lake.
     """
     keys = known_batches(instance, settings)
     key = next_round(keys) if new_round else batch_to_run(keys, read_finished(settings))
     with Lake.open(settings, read_only=True) as lake:
         tools = {tool.tool_id: tool for tool in lake.records("tool_catalog", Tool)}
-        blueprints = _pending(lake, key) if key == newest(keys) else []
-        blueprints = blueprints or _draw(lake, key, settings)
+        blueprints = _waiting(lake, key) or _draw(lake, key, settings)
     loads = forecast(blueprints, tools, bool(settings.model_judge))
     with open_replies(settings, key) as replies:
         past = replies.costs()
@@ -80,9 +79,9 @@ def print_estimate(key: str, blueprints: int, roles: Sequence[RoleEstimate], set
     )
 
 
-def _pending(lake: Lake, key: str) -> list[Blueprint]:
-    waiting = set(lake.read("pending_blueprints", batch=key, columns=["blueprint_id"])["blueprint_id"])
-    return [one for one in lake.records("blueprints", Blueprint, batch=key) if one.blueprint_id in waiting]
+def _waiting(lake: Lake, key: str) -> list[Blueprint]:
+    held = set(lake.read("raw_trajectories", batch=key, columns=["blueprint_id"])["blueprint_id"])
+    return [one for one in lake.records("blueprints", Blueprint, batch=key) if one.blueprint_id not in held]
 
 
 def _draw(lake: Lake, key: str, settings: Settings) -> list[Blueprint]:

@@ -17,6 +17,7 @@ from tdscaling_assets.defs.system import System, open_replies
 from tdscaling_assets.defs.tables import store, table_asset
 from tdscaling_assets.errors import RETRYABLE, TdsError
 from tdscaling_assets.llm.roles import Models, open_models
+from tdscaling_assets.prompts import prompt_versions
 from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.funnel import passes_rules
 from tdscaling_assets.remote.live import LiveServers
@@ -141,7 +142,8 @@ def _model_was_gone(trajectory: Trajectory) -> bool:
 
 
 def _fingerprint(blueprint: Blueprint, stage: Stage) -> str:
-    """What a finished conversation must match to count: its blueprint, who speaks how, and which tools really run."""
+    """What a finished conversation must match to count: its blueprint, who speaks how, by which prompts, and which
+    tools really run."""
     speakers = {role: stage.settings.model_options(role).model_dump(mode="json") for role in stage.models}
     manner = stage.settings.model_dump(
         mode="json",
@@ -156,7 +158,7 @@ def _fingerprint(blueprint: Blueprint, stage: Stage) -> str:
         },
     )
     live = [tool_id for tool_id in blueprint.tool_ids if stage.tools[tool_id].executor == "mcp"]
-    return digest(blueprint.model_dump(mode="json"), speakers, manner, *live)
+    return digest(blueprint.model_dump(mode="json"), speakers, manner, prompt_versions(), *live)
 
 
 def _figures(trajectories: pl.DataFrame) -> dict[str, float]:

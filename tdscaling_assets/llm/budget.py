@@ -1,6 +1,8 @@
 """What may be spent, against what has been: said before a call, not after it."""
 
 import math
+import time
+from collections.abc import Callable
 from typing import Literal
 
 from tdscaling_assets.errors import BudgetReachedError
@@ -9,12 +11,16 @@ from tdscaling_assets.schema import Usage
 from tdscaling_assets.settings import Settings
 
 Period = Literal["batch", "night"]
+_SECONDS_BETWEEN_READINGS = 1.0
 
 
 class Budget:
     """USD left of the batch's and the night's limit; without a limit, or for free, there is always something left."""
 
-    def __init__(self, settings: Settings, store: ReplyStore | None) -> None:
+    def __init__(
+        self, settings: Settings, store: ReplyStore | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """The store is asked once a second what the night has cost, for other runs spend of it, too."""
         self._limits: dict[Period, float] = {
             "batch": settings.budget_batch or math.inf,
             "night": settings.budget_night or math.inf,
@@ -24,6 +30,9 @@ class Budget:
             "night": store.spent_this_night() if store else 0.0,
         }
         self.spent = 0.0
+        self._store = store
+        self._clock = clock
+        self._read_at = clock()
 
     def add(self, usage: Usage) -> None:
         """A call has cost so much."""
@@ -31,6 +40,9 @@ class Budget:
 
     def check(self) -> None:
         """Raises BudgetReachedError when nothing is left."""
+        if self._store and self._clock() - self._read_at >= _SECONDS_BETWEEN_READINGS:
+            self._read_at = self._clock()
+            self._before["night"] = self._store.spent_this_night() - self.spent
         reason = self.exhausted(self._tighter())
         if reason:
             raise BudgetReachedError(reason)

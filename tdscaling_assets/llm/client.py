@@ -10,7 +10,7 @@ from typing import Any
 
 from tdscaling_assets.errors import ConfigError, ModelError, ModelFailure
 from tdscaling_assets.llm import provider
-from tdscaling_assets.llm.library import load_litellm
+from tdscaling_assets.llm.library import load_litellm, unlogged
 from tdscaling_assets.llm.prices import listed_price, price, spare_unlisted
 from tdscaling_assets.llm.protocol import Answer, Attempt, ChatReply, ChatRequest
 from tdscaling_assets.llm.text_tools import ask_in_text, is_asked_in_text, read_calls, split_reasoning
@@ -20,6 +20,7 @@ from tdscaling_assets.settings import ModelOptions, Settings, environment
 
 _SHORTEST_SECRET = 6
 _ABOUT_LIMITS = ("ratelimit", "retry-after")
+_ADDRESSES = ("OPENAI_BASE_URL", "OPENAI_API_BASE")  # where litellm looks when an openai model is given none
 _PASSED_ON = "llm_provider-"  # litellm's prefix for headers of the provider
 
 
@@ -31,7 +32,7 @@ class LitellmAttempt:
         self._options = options
         self._settings = settings
         self._litellm = load_litellm()
-        self.provider = self._check_name()
+        self.provider, self.address = self._find_provider()
         self._fixed = self._fixed_parameters()
         self._calls_tools = self._can_call_tools()
         spare_unlisted(options.model, self.provider)
@@ -59,7 +60,8 @@ class LitellmAttempt:
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._settings.model_timeout):
-                response = await self._litellm.acompletion(**self._parameters(asked))
+                with unlogged():
+                    response = await self._litellm.acompletion(**self._parameters(asked))
         except TimeoutError as error:
             raise ModelError("timeout", f"no answer within {self._settings.model_timeout:g} s") from error
         except tuple(self._litellm.exceptions.LITELLM_EXCEPTION_TYPES) as error:
@@ -135,19 +137,21 @@ class LitellmAttempt:
             return usd
         return float(sum(self._litellm.cost_per_token(model=self._options.model, usage_object=response.usage)))
 
-    def _check_name(self) -> str:
-        name = self._options.model
+    def _find_provider(self) -> tuple[str, str]:
+        """Its name and the address of its endpoint, by settings or environment; an empty one is the provider's own."""
+        name, given = self._options.model, self._options.base_url
         complaint = (
             f"TDS_MODEL is {name!r}, which litellm does not know: use `teacher` or `provider/model`, "
             "for instance openai/gpt-4.1 or hosted_vllm/my-model"
         )
         try:
-            _, owner, _, _ = self._litellm.get_llm_provider(name)
+            _, owner, _, known = self._litellm.get_llm_provider(name, api_base=given or None)
         except self._litellm.exceptions.BadRequestError as error:
             raise ConfigError(complaint) from error
         if owner == provider.PROVIDER and name != provider.TEACHER_MODEL:
             raise ConfigError(complaint)
-        return str(owner)
+        elsewhere = [environment().get(variable) for variable in _ADDRESSES if owner == "openai"]
+        return str(owner), next((address for address in (given, known, *elsewhere) if address), "")
 
     def _first_line(self, error: Exception) -> str:
         """What the error says, in one line, without the credentials that some endpoints repeat in it."""

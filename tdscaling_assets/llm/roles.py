@@ -86,7 +86,8 @@ class Models(Mapping[Role, ChatModel]):
                 f"a budget is set, but the price of {options.model} is not known: set TDS_PRICES to "
                 f'{{"{options.model}": [USD per million prompt tokens, USD per million completion tokens]}}'
             )
-        name = without_login(options.base_url) or attempt.provider
+        options = options.model_copy(update={"base_url": attempt.address})
+        name = without_login(attempt.address) or attempt.provider
         endpoint = self._endpoints.setdefault(name, Endpoint(name, settings))
         store = None if options.model == TEACHER_MODEL else self._store
         return PatientModel(options, settings, self._pool or attempt, endpoint, self.budget, store, self._backoff)

@@ -63,6 +63,19 @@ def test_the_rest_is_pending_and_is_finished_when_the_budget_is_raised(
     assert list((young_copy / "spool").iterdir()) == []
 
 
+def test_a_batch_that_stopped_before_its_first_conversation_is_estimated_for_its_own_blueprints(
+    young_copy: Path, open_instance: Open
+) -> None:
+    settings = load_settings(home=young_copy)
+    with Lake.open(settings) as lake:
+        later = {name: lake.read(name, batch="r01-b02").clear() for name in ("raw_trajectories", "diversity_report")}
+        few = {"blueprints": lake.read("blueprints", batch="r01-b02").head(5)}
+        lake.write(later | few, batch="r01-b02", message="as if stopped")
+        before = lake.snapshot()
+        key, waiting, _ = estimate_batch(open_instance(young_copy), settings, new_round=False)
+        assert (key, waiting, lake.snapshot()) == ("r01-b02", 5, before)
+
+
 def test_a_batch_whose_budget_is_spent_does_not_hold_up_the_next(
     young_copy: Path, open_instance: Open, paid_model: pytest.MonkeyPatch
 ) -> None:

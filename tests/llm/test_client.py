@@ -302,3 +302,39 @@ def test_retry_after_is_honoured(endpoint: Any, tmp_path: Path, ask: Ask) -> Non
     started = time.monotonic()
     assert complete(endpoint.url, tmp_path, ask()).content == "hello"
     assert time.monotonic() - started >= 0.4
+
+
+@pytest.mark.parametrize(
+    ("variable", "model", "address"),
+    [
+        ("OPENAI_BASE_URL", "openai/m", "http://elsewhere/v1"),
+        ("OPENAI_API_BASE", "openai/m", "http://elsewhere/v1"),
+        ("HOSTED_VLLM_API_BASE", "hosted_vllm/m", "http://elsewhere/v1"),
+        ("OPENAI_BASE_URL", "anthropic/claude-sonnet-4-5", ""),
+    ],
+)
+def test_an_address_from_the_environment_is_known(
+    variable: str, model: str, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "http://elsewhere/v1")
+    settings = settings_of("", tmp_path, model=model)
+    assert LitellmAttempt(settings.model_options("user"), settings).address == address
+    assert (
+        LitellmAttempt(settings_of("http://own/v1", tmp_path, model=model).model_options("user"), settings).address
+        == "http://own/v1"
+    )
+
+
+def test_replies_of_one_address_are_not_those_of_another(
+    endpoint: Any, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for address in (endpoint.url, endpoint.url, endpoint.url.replace("127.0.0.1", "localhost")):
+        monkeypatch.setenv("OPENAI_BASE_URL", address)
+        with Replies(tmp_path, "", 30) as replies:
+            asyncio.run(_complete_once(open_models(settings_of("", tmp_path, model="openai/m"), replies), ask()))
+    assert len(endpoint.requests) == 2
+
+
+async def _complete_once(models: Models, request: ChatRequest) -> ChatReply:
+    async with models:
+        return await models["user"].complete(request)

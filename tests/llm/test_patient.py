@@ -45,6 +45,19 @@ def patient(attempt: Numbering, replies: Replies | None = None, **changes: objec
     return PatientModel(settings.model_options("user"), settings, attempt, endpoint, budget, replies, BACKOFF)
 
 
+def test_what_another_run_spends_of_the_night_is_known_within_a_second(tmp_path: Path) -> None:
+    seconds = iter([0.0, 0.5, 1.5, 1.5])
+    with Replies(tmp_path, "r01-b01", 30) as ours, Replies(tmp_path, "r01-b02", 30) as theirs:
+        budget = Budget(Settings(budget_night=3), ours, lambda: next(seconds))
+        paid = Usage(usd=1.5, model="m", calls=1)
+        budget.add(paid)
+        ours.put("a", "user", "x", paid)
+        theirs.put("b", "user", "y", paid)
+        budget.check()
+        with pytest.raises(BudgetReachedError, match=r"the night's budget of \$3 is spent \(\$3.0000 spent\)"):
+            budget.check()
+
+
 def complete(model: PatientModel, request: ChatRequest) -> ChatReply:
     return asyncio.run(model.complete(request))
 
