@@ -7,7 +7,7 @@ import polars as pl
 import yaml
 
 from tdscaling_assets.defs.system import System
-from tdscaling_assets.defs.tables import picture, store, table_asset
+from tdscaling_assets.defs.tables import picture, sentences, store, table_asset
 from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.evolution.bandit import operator_stats
 from tdscaling_assets.evolution.history import PlanHistory
@@ -33,6 +33,7 @@ def evolution_plan(context: dg.AssetExecutionContext, system: System) -> dg.Mate
         frame = to_frame("evolution_plan", [plan], batch=batch)
         metadata = {
             "reason": dg.MetadataValue.text(plan.reason),
+            "reasons": sentences(plan.reasons),
             "cac_target": plan.cac_target,
             "temperature": plan.temperature,
             "operators": picture(operator_figure(frame), "Operator weights"),

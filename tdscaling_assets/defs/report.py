@@ -54,7 +54,7 @@ def diversity_report(context: dg.AssetExecutionContext, system: System) -> dg.Ma
         page = write_report(settings.home / "report" / "index.html", data, figures)
         pictures = {name: picture(figure, name) for name, figure in figures.items()}
         return dg.MaterializeResult(
-            metadata={**(stored.metadata or {}), **pictures, "report": dg.MetadataValue.path(str(page.resolve()))}
+            metadata={"report": dg.MetadataValue.path(str(page.resolve())), **pictures, **(stored.metadata or {})}
         )
 
 

@@ -53,15 +53,16 @@ def store(
     run_id: str,
     metadata: Mapping[str, Any] | None = None,
 ) -> dg.MaterializeResult[None]:
-    """Write the frames in one transaction; the first is the asset's own table, whose facts become metadata."""
+    """Write the frames in one transaction; the first is the asset's own table, whose facts become metadata,
+    after what is given."""
     own = next(iter(frames.values()))
     snapshot = lake.write(frames, batch=batch, message=run_id)
     return dg.MaterializeResult(
         metadata={
+            **{name: _shown(value) for name, value in (metadata or {}).items()},
             "dagster/row_count": own.height,
             "snapshot": snapshot,
             "preview": preview(own),
-            **(metadata or {}),
         }
     )
 
@@ -75,6 +76,12 @@ def preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.MarkdownMetadat
     return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
+def sentences(told: Mapping[str, str]) -> dg.MarkdownMetadataValue:
+    """A table of what each name is about; nothing of it is rendered."""
+    rows = (f"| {_escape(name)} | {_escape(text)} |" for name, text in told.items())
+    return dg.MetadataValue.md("\n".join(("| | |", "|---|---|", *rows)))
+
+
 def picture(figure: Figure, name: str) -> dg.MarkdownMetadataValue:
     """A figure to look at in the UI."""
     return dg.MetadataValue.md(markdown_image(figure, name))
@@ -82,6 +89,14 @@ def picture(figure: Figure, name: str) -> dg.MarkdownMetadataValue:
 
 def _cell(value: object) -> str:
     """The value as text of a Markdown table: nothing of it is rendered, neither Markdown nor HTML."""
-    text = " ".join(str(value).split())
-    text = text if len(text) <= PREVIEW_WIDTH else text[: PREVIEW_WIDTH - 1] + "…"
+    text = " ".join(str(_shown(value)).split())
+    return _escape(text if len(text) <= PREVIEW_WIDTH else text[: PREVIEW_WIDTH - 1] + "…")
+
+
+def _escape(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", html.escape(text, quote=False))
+
+
+def _shown(value: object) -> Any:
+    """The value as the UI shows it: fractions to six significant digits."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value

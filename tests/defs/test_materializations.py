@@ -98,7 +98,16 @@ def test_every_metric_of_a_batch_is_a_number_the_ui_can_plot(
     for row in stored.iter_rows(named=True):
         shown = metadata[f"{row['scope']}/{row['metric']}"]
         assert isinstance(shown, dg.FloatMetadataValue | dg.IntMetadataValue)
-        assert shown.value == pytest.approx(row["value"])
+        assert shown.value == pytest.approx(row["value"], rel=1e-5)  # shown to six digits
+
+
+def test_the_plan_tells_each_of_its_reasons(instance: dg.DagsterInstance, lake: Lake) -> None:
+    told = str(last(instance, "evolution_plan", "r02-b01").metadata["reasons"].value)
+    reasons = lake.read("evolution_plan", batch="r02-b01")["reasons"][0]
+    assert len(reasons) > 5
+    for decision, sentence in reasons.items():
+        assert f"| {decision.replace('_', chr(92) + '_')} |" in told
+        assert sentence.split()[0] in told
 
 
 @pytest.mark.parametrize(("asset", "name"), [(asset, name) for asset, names in PICTURES.items() for name in names])
