@@ -116,7 +116,7 @@ def named_verdicts(lake: Lake, trajectory_ids: Sequence[str]) -> list[Verdict]:
     return _named(lake, "verdicts", Verdict, trajectory_ids)
 
 
-def chosen_trajectories(lake: Lake, sorted_rows: int = 5000) -> Iterator[Trajectory]:
+def chosen_trajectories(lake: Lake, sorted_rows: int = 2000) -> Iterator[Trajectory]:
     """Those of the stored training set, in its order; few are in memory at a time.
 
     Each pass over the table puts `sorted_rows` of them in order: more means fewer passes and more memory.
