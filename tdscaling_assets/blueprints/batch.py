@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 
 from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.blueprints.operators import evolve_or_explain
@@ -48,12 +48,15 @@ def plan_batch(
     """
     made: dict[str, Blueprint] = {}
     rejected: list[RejectedBlueprint] = []
+    elders: dict[str, list[Blueprint]] = {}
+    for parent in parents:
+        elders.setdefault(parent.domain, []).append(parent)
     for place in range(math.ceil(settings.batch_size * plan.candidates)):
         world_seed = random.Random(digest(settings.seed, batch, place)).getrandbits(32)
         for attempt in range(ATTEMPTS):
             rng = random.Random(digest(settings.seed, batch, place, attempt))
             draw = _Draw(plan, batch, library, settings, rng)
-            blueprint = draw.blueprint(parents, world_seed, made)
+            blueprint = draw.blueprint(elders, world_seed, made)
             rejected += draw.rejected(f"{place}-{attempt}")
             if blueprint is not None:
                 made[blueprint.blueprint_id] = blueprint
@@ -116,8 +119,11 @@ class _Draw:
         self._cluster = draw_cluster(plan, library.clusters, rng)
         self._failures: list[tuple[str, str]] = []
 
-    def blueprint(self, parents: Sequence[Blueprint], world_seed: int, taken: Container[str]) -> Blueprint | None:
-        """The blueprint under its final id; None where it does not run, has a fault, or its id is taken."""
+    def blueprint(
+        self, parents: Mapping[str, Sequence[Blueprint]], world_seed: int, taken: Container[str]
+    ) -> Blueprint | None:
+        """The blueprint under its final id; None where it does not run, has a fault, or its id is taken. Parents are by
+        domain."""
         target = draw_target(self._plan, self._rng)
         try:
             rehearsal = rehearse(self._start(parents, target, world_seed), self._library, self._settings.cac)
@@ -150,14 +156,10 @@ class _Draw:
             for number, (reason, detail) in enumerate(self._failures)
         ]
 
-    def _start(self, parents: Sequence[Blueprint], target: Sequence[str], world_seed: int) -> Blueprint:
+    def _start(self, parents: Mapping[str, Sequence[Blueprint]], target: Sequence[str], world_seed: int) -> Blueprint:
         """An earlier blueprint of the drawn domain as the start of a child, or a new one. Raises DryRunError."""
         share = AIMED_PARENT_SHARE if target else PARENT_SHARE
-        elders = [
-            parent
-            for parent in parents
-            if parent.domain == self._cluster.domain and leads_to(parent.target_mode, target)
-        ]
+        elders = [parent for parent in parents.get(self._cluster.domain, ()) if leads_to(parent.target_mode, target)]
         if not elders or self._rng.random() >= share:
             return draw_blueprint(self._cluster, self._batch, self._library, self._rng, world_seed)
         elder = self._rng.choice(elders)

@@ -67,9 +67,11 @@ def draw_batch(lake: Lake, plan: RoundPlan, batch: str, settings: Settings) -> B
         plan,
         history.decay,
     )
-    least = f"those chosen add at least {min(one.gain for one in chosen):.2f}"
+    least = f"those chosen add at least {min(one.gain for one in chosen):.3f}"
     rejected = [
-        RejectedBlueprint.of(drawn.blueprints[one.index], "less_novel", f"would add {one.gain:.2f} bits; {least}")
+        RejectedBlueprint.of(
+            drawn.blueprints[one.index], "less_novel", f"would add {one.gain:.3f} bits per message; {least}"
+        )
         for one in left
     ]
     return BlueprintBatch(

@@ -29,15 +29,15 @@ def mode_targets(
 ) -> dict[str, float]:
     """Mode (labels joined by `>`) → probability, TARGETS_PER_BLUEPRINT of them at most, as a function of the arguments.
 
-    A mode's share is ∝ a · (1 + kept)^−0.5, a its chance of being kept: exp(−decay) per label, for a label takes about
-    one message. Rare modes are drawn by that weight, new ones by it times the weight of the new label in `labels`
-    (label → probability). Empty where nothing was kept.
+    A mode's share is ∝ a / labels · (1 + kept)^−0.5, a its chance of being kept: exp(−decay) per label. A label takes
+    about one message, and messages are what is paid for. Rare modes are drawn by that weight, new ones by it times the
+    weight of the new label in `labels` (label → probability). Empty where nothing was kept.
     """
     seen = sorted((mode for mode in kept if kept[mode] > 0 and mode), key=lambda mode: (-kept[mode], mode))
     most = max(2, round(TARGETS_PER_BLUEPRINT * batch_size))
 
     def score(mode: str) -> float:
-        return math.exp(-decay * _length(mode)) / math.sqrt(1 + kept.get(mode, 0))
+        return math.exp(-decay * _length(mode)) / _length(mode) / math.sqrt(1 + kept.get(mode, 0))
 
     unseen = _unseen(seen[:NEIGHBOURS_OF], kept)
     new = _draw({mode: score(mode) * labels.get(label, 0.0) for mode, label in unseen.items()}, most // 2, rng)

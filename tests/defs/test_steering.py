@@ -33,7 +33,7 @@ def test_a_later_round_chooses_a_third_of_what_it_draws_and_keeps_the_rest_with_
         left = lake.query("SELECT * FROM rejected_blueprints WHERE batch = 'r02-b01' AND reason = 'less_novel'")
     assert (chosen.height, left.height) == (SIZE, 2 * SIZE)
     assert not set(chosen["blueprint_id"]) & set(left["blueprint_id"])
-    assert left["detail"].str.contains(r"would add -?\d+\.\d\d bits; those chosen add at least -?\d").all()
+    assert left["detail"].str.contains(r"would add -?\d+\.\d{3} bits per message; those chosen add at least -?\d").all()
 
 
 def test_a_first_round_chooses_all_that_it_draws(home: Path) -> None:

@@ -72,7 +72,7 @@ def test_of_modes_as_rare_those_likelier_to_be_kept_come_first() -> None:
         drawn = targets(kept, decay=decay)
         lengths.append(sum(share * len(mode.split(">")) for mode, share in drawn.items()))
         one, two = (next(mode for mode in drawn if mode in kept and len(mode.split(">")) == size) for size in (2, 4))
-        assert drawn[two] / drawn[one] == pytest.approx(math.exp(-2 * decay))
+        assert drawn[two] / drawn[one] == pytest.approx(math.exp(-2 * decay) / 2)
     assert lengths[1] < lengths[0] - 1
 
 
