@@ -27,6 +27,7 @@ from tdscaling_assets.report.page import write_report
 from tdscaling_assets.schema import Arm, Basis, StudyRow, digest
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.locks import file_lock
 from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.summaries import counts_per_batch, kept_measures, planned_runs
 
@@ -110,7 +111,7 @@ def _arm_settings(settings: Settings, arm: Arm, seed: int) -> Settings:
 
 
 def _run_arm(settings: Settings, arm: Arm, wanted: int) -> int:
-    """Batches of one arm until it has kept so many; their number."""
+    """Batches of one arm until it has kept so many; their number. StorageError while another study is at it."""
     overrides: Overrides = {
         "home": str(settings.home),
         "catalog": settings.catalog,
@@ -119,7 +120,8 @@ def _run_arm(settings: Settings, arm: Arm, wanted: int) -> int:
         "batch_size": settings.batch_size,
         "compliance": settings.compliance,
     }
-    with dg.DagsterInstance.ephemeral() as instance:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with file_lock(settings.home / "study.lock", 0), dg.DagsterInstance.ephemeral() as instance:
         if not (settings.home / "lake").exists():
             run_catalog(instance, overrides, quiet=True)
         while _kept(settings) < wanted:

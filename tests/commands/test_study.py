@@ -12,6 +12,7 @@ import pytest
 from tdscaling_assets.metrics.compare import ARMS, STEERED
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.locks import file_lock
 from tdscaling_assets.storage.queries import stored_batches
 
 ROOT = Path(__file__).parents[2]
@@ -101,6 +102,14 @@ def test_a_batch_stopped_before_its_report_is_gone_on_with(place: Path, rows: li
     again = study(place, "--budget", str(kept + 1))
     assert again.returncode == 0, again.stderr
     assert f"quantity, seed 7: {last}" in again.stderr
+
+
+def test_two_studies_do_not_write_the_same_arm(place: Path, rows: list[dict[str, Any]]) -> None:
+    (home,) = (place / "study").glob("*/quantity-7")
+    with file_lock(home / "study.lock"):
+        refused = study(place, "--budget", "5")
+    assert refused.returncode == 1
+    assert f"another process has held {home / 'study.lock'}" in refused.stderr
 
 
 def test_a_study_leaves_the_home_of_others_alone(home: Path, printed: subprocess.CompletedProcess[str]) -> None:
