@@ -76,7 +76,7 @@ def choose_novel(
         kept = chance(candidate)
         reached = min(MOST_COMPLEXITY, candidate.cac / plan.cac_target) if plan.cac_target > 0 else 0.0
         bits = domains.gain(candidate.domain, kept) + modes.gain(candidate.mode, kept) + kept * reached
-        return bits / max(1, candidate.messages)
+        return bits / max(1, candidate.messages) if bits > 0 else bits
 
     def cost(index: int) -> tuple[bool, float, int]:
         """What the heap is ordered by; it never falls."""

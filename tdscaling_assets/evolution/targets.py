@@ -30,8 +30,9 @@ def mode_targets(
     """Mode (labels joined by `>`) → probability, TARGETS_PER_BLUEPRINT of them at most, as a function of the arguments.
 
     A mode's share is ∝ a / labels · (1 + kept)^−0.5, a its chance of being kept: exp(−decay) per label. A label takes
-    about one message, and messages are what is paid for. Rare modes are drawn by that weight, new ones by it times the
-    weight of the new label in `labels` (label → probability). Empty where nothing was kept.
+    about one message, and messages are what is paid for. Rare modes, of which one more raises the entropy, are drawn by
+    that weight; new ones by it times the weight of the new label in `labels` (label → probability). Empty where nothing
+    was kept.
     """
     seen = sorted((mode for mode in kept if kept[mode] > 0 and mode), key=lambda mode: (-kept[mode], mode))
     most = max(2, round(TARGETS_PER_BLUEPRINT * batch_size))
@@ -41,7 +42,8 @@ def mode_targets(
 
     unseen = _unseen(seen[:NEIGHBOURS_OF], kept)
     new = _draw({mode: score(mode) * labels.get(label, 0.0) for mode, label in unseen.items()}, most // 2, rng)
-    rare = _draw({mode: score(mode) for mode in seen if _length(mode) <= LONGEST}, most - len(new), rng)
+    rare = [mode for mode in _rarer_than_typical(kept, seen) if _length(mode) <= LONGEST]
+    rare = _draw({mode: score(mode) for mode in rare}, most - len(new), rng)
     scores = {mode: score(mode) for mode in (*new, *rare)}
     total = sum(scores.values())
     return {mode: score / total for mode, score in scores.items()}
@@ -76,6 +78,14 @@ def _neighbours(mode: list[str]) -> Iterator[tuple[list[str], str]]:
         if label not in mode:
             for place in range(len(mode) + 1):
                 yield [*mode[:place], label, *mode[place:]], label
+
+
+def _rarer_than_typical(kept: Mapping[str, int], seen: Sequence[str]) -> list[str]:
+    """Those whose surprisal −log2 p is at least the entropy of all, their mean surprisal."""
+    total = sum(kept[mode] for mode in seen)
+    surprisals = {mode: math.log2(total / kept[mode]) for mode in seen}
+    entropy = sum(kept[mode] / total * surprisals[mode] for mode in seen)
+    return [mode for mode in seen if surprisals[mode] >= entropy - 1e-9]
 
 
 def _length(mode: str) -> int:

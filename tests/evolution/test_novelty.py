@@ -51,7 +51,7 @@ def gain_by_hand(candidate: Candidate, counts: tuple[Counter[str], Counter[str]]
         before, after = count[name], count[name] + chance
         rise = after * math.log2(after) - (before * math.log2(before) if before else 0.0)
         total += chance * more - rise
-    return total / candidate.messages
+    return total / candidate.messages if total > 0 else total
 
 
 @pytest.mark.parametrize("seed", range(8))
