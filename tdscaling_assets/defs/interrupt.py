@@ -1,4 +1,4 @@
-"""Ctrl-C in an asset that waits on the outside: its tasks are cancelled and clean up, then the run is interrupted.
+"""Ctrl-C or SIGTERM in an asset that waits on the outside: its tasks are cancelled and clean up, then the run is interrupted.
 
 Left alone, the interrupt would break out of the event loop under the feet of the conversations, and sandboxes and
 connections would stay open.
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 def interruptible(function: Callable[Parameters, Awaitable[Result]]) -> Callable[Parameters, Awaitable[Result]]:
-    """The asynchronous function, ended by Ctrl-C with DagsterExecutionInterruptedError, by a failed task with its
+    """The asynchronous function, ended by Ctrl-C or SIGTERM with DagsterExecutionInterruptedError, by a failed task with its
     failure alone."""
 
     @wraps(function)
@@ -48,7 +48,7 @@ def _ended_cleanly() -> Iterator[None]:
 
 @contextmanager
 def _cancel_on_interrupt(interrupts: list[int]) -> Iterator[None]:
-    """Cancel the current task on SIGINT, and note it; only the main thread gets signals."""
+    """Cancel the current task on SIGINT or SIGTERM, and note it; only the main thread gets signals."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     if task is None or threading.current_thread() is not threading.main_thread():
         yield
@@ -58,11 +58,12 @@ def _cancel_on_interrupt(interrupts: list[int]) -> Iterator[None]:
         interrupts.append(number)
         loop.call_soon_threadsafe(task.cancel)
 
-    before = signal.signal(signal.SIGINT, cancel)
+    before = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _first_failure(group: BaseExceptionGroup[BaseException]) -> BaseException:
