@@ -1,4 +1,4 @@
-"""Ctrl-C or SIGTERM in an asset that waits on the outside: its tasks are cancelled and clean up, then the run is interrupted.
+"""Ctrl-C or SIGTERM in an asset that waits on the outside: its tasks are cancelled and clean up, then the run ends.
 
 Left alone, the interrupt would break out of the event loop under the feet of the conversations, and sandboxes and
 connections would stay open.
@@ -20,8 +20,8 @@ Result = TypeVar("Result")
 
 
 def interruptible(function: Callable[Parameters, Awaitable[Result]]) -> Callable[Parameters, Awaitable[Result]]:
-    """The asynchronous function, ended by Ctrl-C or SIGTERM with DagsterExecutionInterruptedError, by a failed task with its
-    failure alone."""
+    """The asynchronous function, ended by Ctrl-C or SIGTERM with DagsterExecutionInterruptedError, by a failed task
+    with its failure alone."""
 
     @wraps(function)
     async def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:

@@ -1,6 +1,6 @@
 """Promises of a batch that is stopped: Ctrl-C says so, nothing finished is lost, and the next run completes the batch.
 
-One home lives through it all: Ctrl-C, then kill -9, then an undisturbed end while others read. Another, of the same
+One home lives through it all: Ctrl-C, SIGTERM, kill -9, then an undisturbed end while others read. Another, of the same
 seed, is never disturbed.
 """
 
@@ -34,6 +34,7 @@ class Story:
 
     interrupted: subprocess.CompletedProcess[str]
     lines_after_interrupt: int
+    terminated: subprocess.CompletedProcess[str]
     killed: subprocess.CompletedProcess[str]
     lines_after_kill: int
     status_after_kill: list[str]
@@ -60,7 +61,11 @@ def story(
     interrupted, lines_after_interrupt = end(process), lines(home)
 
     process = tds(home, "batch", "--size", str(SIZE))
-    stop(process, signal.SIGKILL, home, lines_after_interrupt + 5)
+    stop(process, signal.SIGTERM, home, lines_after_interrupt + 5)
+    terminated = end(process)
+
+    process = tds(home, "batch", "--size", str(SIZE))
+    stop(process, signal.SIGKILL, home, lines(home) + 5)
     killed, lines_after_kill = end(process), lines(home)
     status_after_kill = [found.status.value for found in instance.get_runs(limit=1)]
     with pytest.MonkeyPatch.context() as night:
@@ -75,6 +80,7 @@ def story(
     return Story(
         interrupted,
         lines_after_interrupt,
+        terminated,
         killed,
         lines_after_kill,
         status_after_kill,
@@ -110,10 +116,14 @@ def test_ctrl_c_keeps_what_is_finished(story: Story) -> None:
 
 
 def test_after_ctrl_c_the_next_run_resumes(story: Story) -> None:
+    resumed = f"{story.lines_after_interrupt} of {SIZE} conversations were finished before: resuming"
+    assert resumed in story.terminated.stderr
+
+
+def test_sigterm_ends_as_ctrl_c_does(story: Story) -> None:
+    assert story.terminated.returncode == 130
+    assert story.terminated.stderr.splitlines()[-1].startswith("tds: interrupted; what is finished is kept")
     assert story.killed.returncode == -signal.SIGKILL
-    assert (
-        f"{story.lines_after_interrupt} of {SIZE} conversations were finished before: resuming" in story.killed.stderr
-    )
 
 
 def test_kill_9_keeps_what_is_finished(story: Story) -> None:
