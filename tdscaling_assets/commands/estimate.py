@@ -49,7 +49,7 @@ def estimate_batch(
     key = next_round(keys) if new_round else batch_to_run(keys, read_finished(settings))
     with Lake.open(settings, read_only=True) as lake:
         tools = {tool.tool_id: tool for tool in lake.records("tool_catalog", Tool)}
-        blueprints = _waiting(lake, key) or _draw(lake, key, settings)
+        blueprints = _waiting(lake, key, settings)
     loads = forecast(blueprints, tools, bool(settings.model_judge))
     with open_replies(settings, key) as replies:
         past = replies.costs()
@@ -79,13 +79,13 @@ def print_estimate(key: str, blueprints: int, roles: Sequence[RoleEstimate], set
     )
 
 
-def _waiting(lake: Lake, key: str) -> list[Blueprint]:
+def _waiting(lake: Lake, key: str, settings: Settings) -> list[Blueprint]:
+    """Those of the batch that have no trajectory; where none are stored, those that would be drawn."""
+    stored = lake.records("blueprints", Blueprint, batch=key)
+    if not stored:
+        return list(draw_batch(lake, plan_for(lake, key, settings), key, settings).blueprints)
     held = set(lake.read("raw_trajectories", batch=key, columns=["blueprint_id"])["blueprint_id"])
-    return [one for one in lake.records("blueprints", Blueprint, batch=key) if one.blueprint_id not in held]
-
-
-def _draw(lake: Lake, key: str, settings: Settings) -> list[Blueprint]:
-    return list(draw_batch(lake, plan_for(lake, key, settings), key, settings).blueprints)
+    return [one for one in stored if one.blueprint_id not in held]
 
 
 def _estimate(role: Role, load: Load, settings: Settings, past: dict[tuple[str, str], RoleCost]) -> RoleEstimate:

@@ -7,7 +7,7 @@ import polars as pl
 import yaml
 
 from tdscaling_assets.defs.system import System
-from tdscaling_assets.defs.tables import picture, sentences, store, table_asset
+from tdscaling_assets.defs.tables import picture, preview, store, table_asset
 from tdscaling_assets.errors import ConfigError
 from tdscaling_assets.evolution.bandit import operator_stats
 from tdscaling_assets.evolution.history import PlanHistory
@@ -23,6 +23,9 @@ from tdscaling_assets.storage.queries import batches_before, metric_history
 from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.summaries import last_plan_before, outcomes_before, plan_of_round
 
+_SENTENCE = 2000
+"""Characters of a reason that the UI shows."""
+
 
 @table_asset("evolution_plan", deps=["business_clusters"])
 def evolution_plan(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
@@ -31,9 +34,10 @@ def evolution_plan(context: dg.AssetExecutionContext, system: System) -> dg.Mate
     with Lake.open(settings) as lake:
         plan = plan_for(lake, batch, settings)
         frame = to_frame("evolution_plan", [plan], batch=batch)
+        reasons = pl.DataFrame({"decision": [*plan.reasons], "reason": [*plan.reasons.values()]})
         metadata = {
             "reason": dg.MetadataValue.text(plan.reason),
-            "reasons": sentences(plan.reasons),
+            "reasons": preview(reasons, reasons.height, width=_SENTENCE),
             "cac_target": plan.cac_target,
             "temperature": plan.temperature,
             "operators": picture(operator_figure(frame), "Operator weights"),

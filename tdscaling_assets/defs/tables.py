@@ -67,19 +67,13 @@ def store(
     )
 
 
-def preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.MarkdownMetadataValue:
-    """The first rows as a table, long values cut."""
+def preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS, width: int = PREVIEW_WIDTH) -> dg.MarkdownMetadataValue:
+    """The first rows as a table, values of more than `width` characters cut."""
     if frame.is_empty():
         return dg.MetadataValue.md("*no rows*")
-    cells = [[_cell(value) for value in row] for row in frame.head(rows).iter_rows()]
+    cells = [[_cell(value, width) for value in row] for row in frame.head(rows).iter_rows()]
     lines = [frame.columns, ["---"] * frame.width, *cells]
     return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))
-
-
-def sentences(told: Mapping[str, str]) -> dg.MarkdownMetadataValue:
-    """A table of what each name is about; nothing of it is rendered."""
-    rows = (f"| {_escape(name)} | {_escape(text)} |" for name, text in told.items())
-    return dg.MetadataValue.md("\n".join(("| | |", "|---|---|", *rows)))
 
 
 def picture(figure: Figure, name: str) -> dg.MarkdownMetadataValue:
@@ -87,13 +81,10 @@ def picture(figure: Figure, name: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(markdown_image(figure, name))
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, width: int) -> str:
     """The value as text of a Markdown table: nothing of it is rendered, neither Markdown nor HTML."""
     text = " ".join(str(_shown(value)).split())
-    return _escape(text if len(text) <= PREVIEW_WIDTH else text[: PREVIEW_WIDTH - 1] + "…")
-
-
-def _escape(text: str) -> str:
+    text = text if len(text) <= width else text[: width - 1] + "…"
     return _MARKUP.sub(r"\\\g<0>", html.escape(text, quote=False))
 
 

@@ -42,8 +42,8 @@ def mode_targets(
 
     unseen = _unseen(seen[:NEIGHBOURS_OF], kept)
     new = _draw({mode: score(mode) * labels.get(label, 0.0) for mode, label in unseen.items()}, most // 2, rng)
-    rare = [mode for mode in _rarer_than_typical(kept, seen) if _length(mode) <= LONGEST]
-    rare = _draw({mode: score(mode) for mode in rare}, most - len(new), rng)
+    short = [mode for mode in _rarer_than_typical(kept, seen) if _length(mode) <= LONGEST]
+    rare = _draw({mode: score(mode) for mode in short}, most - len(new), rng)
     scores = {mode: score(mode) for mode in (*new, *rare)}
     total = sum(scores.values())
     return {mode: score / total for mode, score in scores.items()}
@@ -94,6 +94,5 @@ def _length(mode: str) -> int:
 
 def _draw(weights: Mapping[str, float], most: int, rng: random.Random) -> list[str]:
     """`most` of them, without replacement, by weight (Efraimidis and Spirakis 2006)."""
-    total = sum(weights.values())
-    keyed = [(math.log(1 - rng.random()) / max(weights[mode] / total, 1e-9), mode) for mode in sorted(weights)]
-    return [mode for _, mode in sorted(keyed, reverse=True)[:most]]
+    keyed = [(rng.expovariate(weights[mode]), mode) for mode in sorted(weights) if weights[mode] > 0]
+    return [mode for _, mode in sorted(keyed)[:most]]

@@ -20,7 +20,6 @@ class Budget:
     def __init__(
         self, settings: Settings, store: ReplyStore | None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """The store is asked once a second what the night has cost, for other runs spend of it, too."""
         self._limits: dict[Period, float] = {
             "batch": settings.budget_batch or math.inf,
             "night": settings.budget_night or math.inf,
@@ -40,9 +39,7 @@ class Budget:
 
     def check(self) -> None:
         """Raises BudgetReachedError when nothing is left."""
-        if self._store and self._clock() - self._read_at >= _SECONDS_BETWEEN_READINGS:
-            self._read_at = self._clock()
-            self._before["night"] = self._store.spent_this_night() - self.spent
+        self._read_night()
         reason = self.exhausted(self._tighter())
         if reason:
             raise BudgetReachedError(reason)
@@ -55,6 +52,13 @@ class Budget:
         """Why so much more cannot be spent, "" if it can."""
         period = self._tighter()
         return self._sentence(period, "pays for no further conversation") if self._left(period) < usd else ""
+
+    def _read_night(self) -> None:
+        """What other runs spend of a limited night, too, once a second."""
+        now = self._clock()
+        if self._store and math.isfinite(self._limits["night"]) and now - self._read_at >= _SECONDS_BETWEEN_READINGS:
+            self._read_at = now
+            self._before["night"] = self._store.spent_this_night() - self.spent
 
     def _tighter(self) -> Period:
         return min(self._limits, key=self._left)

@@ -46,7 +46,7 @@ def patient(attempt: Numbering, replies: Replies | None = None, **changes: objec
 
 
 def test_what_another_run_spends_of_the_night_is_known_within_a_second(tmp_path: Path) -> None:
-    seconds = iter([0.0, 0.5, 1.5, 1.5])
+    seconds = iter([0.0, 0.5, 1.5])
     with Replies(tmp_path, "r01-b01", 30) as ours, Replies(tmp_path, "r01-b02", 30) as theirs:
         budget = Budget(Settings(budget_night=3), ours, lambda: next(seconds))
         paid = Usage(usd=1.5, model="m", calls=1)
