@@ -76,6 +76,17 @@ def test_a_batch_that_stopped_before_its_first_conversation_is_estimated_for_its
         assert (key, waiting, lake.snapshot()) == ("r01-b02", 5, before)
 
 
+def test_a_batch_that_stopped_after_its_last_conversation_takes_nothing_more(
+    young_copy: Path, open_instance: Open
+) -> None:
+    settings = load_settings(home=young_copy)
+    with Lake.open(settings) as lake:
+        report = {"diversity_report": lake.read("diversity_report", batch="r01-b02").clear()}
+        lake.write(report, batch="r01-b02", message="as if stopped")
+    key, waiting, roles = estimate_batch(open_instance(young_copy), settings, new_round=False)
+    assert (key, waiting, sum(one.calls for one in roles)) == ("r01-b02", 0, 0)
+
+
 def test_a_batch_whose_budget_is_spent_does_not_hold_up_the_next(
     young_copy: Path, open_instance: Open, paid_model: pytest.MonkeyPatch
 ) -> None:
