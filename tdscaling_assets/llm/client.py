@@ -156,9 +156,7 @@ class LitellmAttempt:
     def _first_line(self, error: Exception) -> str:
         """What the error says, in one line, without the credentials that some endpoints repeat in it."""
         line = str(error).strip().partition("\n")[0] or type(error).__name__
-        return find_model_secrets(
-            self._options.model_copy(update={"base_url": self.address}), environment()
-        ).mask_error(line)[:500]
+        return find_model_secrets(self._options, environment()).mask_error(line)[:500]
 
 
 def find_model_secrets(options: ModelOptions, variables: Mapping[str, str]) -> Secrets:

@@ -325,17 +325,6 @@ def test_an_address_from_the_environment_is_known(
     )
 
 
-def test_a_login_in_an_address_from_the_environment_is_in_no_error(
-    endpoint: Any, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url.replace("//", "//me:hunter22hunter22@"))
-    endpoint.statuses, endpoint.complaint = [400], "who is hunter22hunter22?"
-    settings = settings_of("", tmp_path, model="openai/m")
-    with pytest.raises(ModelError) as raised:
-        asyncio.run(LitellmAttempt(settings.model_options("user"), settings).attempt(ask()))
-    assert "who is" in str(raised.value) and "hunter22" not in str(raised.value)
-
-
 def test_replies_of_one_address_are_not_those_of_another(
     endpoint: Any, tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
