@@ -1,9 +1,11 @@
-"""A batch that is killed ten times against one that is not: python benchmarks/interruptions.py [--size N] [--kills K]
+"""A batch that is disturbed against one that is not: python benchmarks/interruptions.py [--size N] [--kills K]
+[--outage SECONDS]
 
 The scripted teacher is served over HTTP with mixed errors, malformed answers, throttling and hangs. One home runs the
-batch through; in the other, `tds batch` gets SIGKILL at random moments and is started again, until it ends. Told are
-the times, the model calls that both endpoints answered, and in how many rows of each table the homes differ, which must
-be none. Wall-clock times of usage are left out of the comparison.
+batch through; in the second, `tds batch` gets SIGKILL at random moments and is started again, until it ends; in the
+third, the endpoint is gone for a while when half of the calls are answered. Told are the times, the model calls that
+the endpoints answered, and in how many rows of each table the homes differ, which must be none. Wall-clock times of
+usage are left out of the comparison.
 """
 
 import argparse
@@ -15,8 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -32,34 +32,52 @@ SECONDS_BETWEEN_KILLS = (5.0, 25.0)
 
 
 def main() -> None:
-    """Run both, compare, and end with 1 when they differ."""
-    arguments = argparse.ArgumentParser(description="Kills, and what they change")
+    """Run all three, compare, and end with 1 when they differ."""
+    arguments = argparse.ArgumentParser(description="Kills and an outage, and what they change")
     arguments.add_argument("--size", type=int, default=2000)
     arguments.add_argument("--kills", type=int, default=10)
+    arguments.add_argument("--outage", type=float, default=60.0, help="seconds")
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        calm, killed = Path(folder) / "calm", Path(folder) / "killed"
+        calm, killed, dark = (Path(folder) / name for name in ("calm", "killed", "dark"))
         run(calm, "", "catalog")
-        shutil.copytree(calm, killed)
-        with bad_night() as url:
-            seconds, _ = time_batch(calm, url, options.size, 0)
-            print(f"undisturbed: {seconds:.0f} s, {answered(url)} calls answered")
-        with bad_night() as url:
-            seconds, kills = time_batch(killed, url, options.size, options.kills)
-            print(f"killed {kills} times: {seconds:.0f} s, {answered(url)} calls answered")
-        differing = {table: differing_rows(calm, killed, table) for table in TABLES}
-    print(", ".join(f"{table}: {count} rows differ" for table, count in differing.items()))
-    sys.exit(any(differing.values()))
+        for home in (killed, dark):
+            shutil.copytree(calm, home)
+        with BadNight() as night:
+            seconds = undisturbed(calm, night.url, options.size)
+            calls = night.answered()
+        print(f"undisturbed: {seconds:.0f} s, {calls} calls answered", flush=True)
+        with BadNight() as night:
+            seconds, kills = killed_often(killed, night.url, options.size, options.kills)
+            print(f"killed {kills} times: {seconds:.0f} s, {night.answered()} calls answered", flush=True)
+        with BadNight() as night:
+            seconds, before = in_the_dark(dark, night, options.size, calls // 2, options.outage)
+            answered = before + night.answered()
+            print(f"endpoint gone for {options.outage:g} s: {seconds:.0f} s, {answered} calls answered", flush=True)
+        differing = {
+            name: {table: differing_rows(calm, home, table) for table in TABLES}
+            for name, home in (("killed", killed), ("endpoint gone", dark))
+        }
+    for name, counts in differing.items():
+        print(f"{name}: " + ", ".join(f"{count} rows of {table} differ" for table, count in counts.items()))
+    sys.exit(any(any(counts.values()) for counts in differing.values()))
 
 
-def time_batch(home: Path, url: str, size: int, kills: int) -> tuple[float, int]:
+def undisturbed(home: Path, url: str, size: int) -> float:
+    """Wall-clock seconds of a batch."""
+    started = time.monotonic()
+    run(home, url, "batch", "--size", str(size))
+    return time.monotonic() - started
+
+
+def killed_often(home: Path, url: str, size: int, kills: int) -> tuple[float, int]:
     """Wall-clock seconds until the batch is done, and how often it was killed before."""
     moments = random.Random(size)
     started, done = time.monotonic(), 0
-    while True:
+    while done < kills:
         process = start(home, url, "batch", "--size", str(size))
         try:
-            code = process.wait(moments.uniform(*SECONDS_BETWEEN_KILLS) if done < kills else None)
+            code = process.wait(moments.uniform(*SECONDS_BETWEEN_KILLS))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -68,6 +86,24 @@ def time_batch(home: Path, url: str, size: int, kills: int) -> tuple[float, int]
         if code:
             sys.exit(f"tds batch ended with {code}")
         return time.monotonic() - started, done
+    run(home, url, "batch", "--size", str(size))
+    return time.monotonic() - started, done
+
+
+def in_the_dark(home: Path, night: "BadNight", size: int, calls: int, outage: float) -> tuple[float, int]:
+    """Wall-clock seconds of a batch whose endpoint goes after so many answers, and how many answers that were."""
+    started = time.monotonic()
+    process = start(home, night.url, "batch", "--size", str(size))
+    while (before := night.answered()) < calls:
+        if process.poll() is not None:
+            sys.exit(f"tds batch ended with {process.returncode} after {before} answers")
+        time.sleep(0.2)
+    night.stop()
+    time.sleep(outage)
+    night.start()
+    if process.wait():
+        sys.exit(f"tds batch ended with {process.returncode}")
+    return time.monotonic() - started, before
 
 
 def differing_rows(one: Path, other: Path, table: str) -> int:
@@ -85,26 +121,38 @@ def read(home: Path, table: str) -> set[str]:
     return {str(row) for row in frame.iter_rows()}
 
 
-@contextmanager
-def bad_night() -> Iterator[str]:
-    """The base URL of a teacher that misbehaves."""
-    port = random.SystemRandom().randrange(20_000, 60_000)
-    process = subprocess.Popen(
-        [TDS, "teacher", "serve", "--port", str(port), *NIGHT], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        process.kill()
-        process.communicate()
+class BadNight:
+    """A teacher that misbehaves, at one URL."""
 
+    def __init__(self) -> None:
+        port = str(random.SystemRandom().randrange(20_000, 60_000))
+        self.url = f"http://127.0.0.1:{port}/v1"
+        self._command = [TDS, "teacher", "serve", "--port", port, *NIGHT, "--seed"]
+        self._started = 0
 
-def answered(url: str) -> int:
-    """Good answers that the endpoint gave."""
-    with urlopen(f"{url}/stats") as stats:
-        return int(json.load(stats)["good"])
+    def __enter__(self) -> "BadNight":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Serve, with other faults each time; returns when it does."""
+        self._process = subprocess.Popen([*self._command, str(self._started)], stdout=subprocess.PIPE, text=True)
+        self._started += 1
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+
+    def stop(self) -> None:
+        """End it by SIGKILL."""
+        self._process.kill()
+        self._process.communicate()
+
+    def answered(self) -> int:
+        """Good answers since it was started."""
+        with urlopen(f"{self.url}/stats") as stats:
+            return int(json.load(stats)["good"])
 
 
 def run(home: Path, url: str, *command: str) -> None:

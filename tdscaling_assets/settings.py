@@ -117,7 +117,7 @@ class Settings(BaseSettings):
     concurrency: int = Field(64, ge=1, description="Conversations in flight.")
     max_steps: int = Field(24, ge=1, description="Assistant messages per conversation.")
     conversation_timeout: float = Field(600.0, gt=0, description="Seconds one conversation may take.")
-    candidates: float = Field(3.0, ge=1, description="Blueprints drawn for each one chosen, from round 2 on.")
+    candidates: float = Field(4.0, ge=1, description="Blueprints drawn for each one chosen, from round 2 on.")
     parents: int = Field(1000, ge=0, description="Most kept blueprints that new ones may descend from.")
     plan: Path | None = Field(None, description="YAML or JSON file with fields that override a new round's plan.")
     max_operators: int = Field(6, ge=0, description="Operators that one generation may apply to a blueprint.")

@@ -23,7 +23,7 @@ from tdscaling_assets.settings import Settings
 
 ATTEMPTS = 12
 """Draws per blueprint before its place stays empty."""
-AIMED_SHARE = 0.5
+AIMED_SHARE = 0.25
 """Probability that a blueprint aims at one of the plan's target modes, where there are any."""
 PARENT_SHARE, AIMED_PARENT_SHARE = 0.3, 0.8
 """Probability that a blueprint descends from an earlier one of its domain, where there is one: of any mode, or on the

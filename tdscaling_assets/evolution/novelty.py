@@ -5,7 +5,8 @@ log2 n_c bits. At the size N* that the kept set will have, one more of c brings 
 what counts is how much more that is than the H bits of a typical one, over domains and over modes. Complexity counts as
 the share of the plan's target that is reached, in bits. Each gain is weighted by the chance that the trajectory will be
 kept, which falls exponentially with the messages that it takes, and, unless it is a loss, divided by their number, for
-calls are what is paid for. Modes that the plan aims at come first, each up to its share of AIMED_SHARE of the batch.
+calls are what is paid for. Modes that the plan aims at come first, each up to its share of AIMED_FIRST of the batch: of
+a person's few targets many, of hundreds none, so that those are chosen for what they add.
 
 Every term is concave in what was chosen before, so the sum is submodular and a stale gain is an upper bound: only the
 candidate on top need be looked at again (Minoux 1978).
@@ -21,7 +22,7 @@ import polars as pl
 
 from tdscaling_assets.schema import Blueprint, Record, RoundPlan
 
-AIMED_SHARE = 0.5
+AIMED_FIRST = 0.5
 """Of the batch: most blueprints that are chosen first because the plan aims at their mode."""
 STEEPEST, HALVINGS = 10.0, 50
 """Bounds of the search for the decay."""
@@ -67,7 +68,7 @@ def choose_novel(
     """Up to `wanted` candidates in greedy order, and those left with what each would still add; equal gains go to the
     lower index. `decay` is that of keeping_decay."""
     domains, modes = _Spread(kept_by_domain, wanted), _Spread(kept_by_mode, wanted)
-    aimed = {mode: max(1, int(AIMED_SHARE * wanted * share)) for mode, share in plan.mode_targets.items() if share > 0}
+    aimed = {mode: int(AIMED_FIRST * wanted * share) for mode, share in plan.mode_targets.items()}
 
     def chance(candidate: Candidate) -> float:
         return math.exp(-decay * candidate.messages)

@@ -21,7 +21,7 @@ TEMPER = 0.5  # later: weight ∝ (1 + kept)^−TEMPER; 0 ignores what was kept,
 DOMAIN_FLOOR = 0.3  # share of the weight that all domains divide equally, so that none dies
 CAC_BASELINE = 4.0  # about two calls: round 1 needs hardly any operator
 CAC_CLIMB = 0.4  # the CAC target's rise, if everything generated was kept and reached it
-COLD, WARMER, HOTTEST = 0.1, 0.2, 1.0  # temperature of round 1, its rise per plateau, its limit
+COLD, WARMER, HOTTEST = 0.1, 0.4, 2.0  # temperature of round 1, its rise per plateau, its limit
 
 
 def plan_round(

@@ -12,7 +12,7 @@ from tdscaling_assets.errors import EndpointDownError, ModelError
 
 FAILURES = 8
 """Failed calls in a row, with none answered between, that open a circuit. Our own number."""
-_FIRST_PROBE, _SLOWEST_PROBE, _SLOWER = 1.0, 15.0, 1.5
+_FIRST_PROBE, _SLOWEST_PROBE, _SLOWER = 1.0, 5.0, 1.5
 _DOWN = frozenset({"server", "timeout", "throttled", "malformed", "refused"})
 
 

@@ -191,8 +191,8 @@ def test_every_decision_of_a_later_round_has_a_reason_with_its_figures() -> None
         "mode_targets": [f"{len(plan.mode_targets)} reasoning modes", "never kept", "3 modes have been kept"],
         "operator_weights": ["leads with"],
         "cac_target": ["from 4.0 to 4.8", "50% of"],
-        "temperature": ["from 0.1 to 0.3", "30% of"],
-        "candidates": ["Draws 3 blueprints"],
+        "temperature": ["from 0.1 to 0.5", "stood still"],
+        "candidates": ["Draws 4 blueprints"],
     }
     assert set(plan.reasons) == set(figures)
     for decision, parts in figures.items():
