@@ -10,8 +10,8 @@ from typing import Any
 
 from tdscaling_assets.errors import ConfigError, ModelError, ModelFailure
 from tdscaling_assets.llm import provider
-from tdscaling_assets.llm.library import load_litellm, unlogged
-from tdscaling_assets.llm.prices import listed_price, price, spare_unlisted
+from tdscaling_assets.llm.library import count_no_costs, load_litellm, unlogged
+from tdscaling_assets.llm.prices import listed_price, price
 from tdscaling_assets.llm.protocol import Answer, Attempt, ChatReply, ChatRequest
 from tdscaling_assets.llm.text_tools import ask_in_text, is_asked_in_text, read_calls, split_reasoning
 from tdscaling_assets.schema import JsonObject, Role, ToolCall, Usage
@@ -35,7 +35,6 @@ class LitellmAttempt:
         self.provider, self.address = self._find_provider()
         self._fixed = self._fixed_parameters()
         self._calls_tools = self._can_call_tools()
-        spare_unlisted(options.model, self.provider)
         self._holds_to_schemas = bool(self._litellm.supports_response_schema(options.model))
 
     @property
@@ -172,7 +171,9 @@ def find_model_secrets(options: ModelOptions, variables: Mapping[str, str]) -> S
 
 def open_attempt(settings: Settings, role: Role) -> Attempt:
     """The attempt of a role, as each process of a pool opens it."""
-    return LitellmAttempt(settings.model_options(role), settings)
+    attempt = LitellmAttempt(settings.model_options(role), settings)
+    count_no_costs()
+    return attempt
 
 
 def classify(error: Exception) -> ModelFailure:

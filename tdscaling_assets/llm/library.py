@@ -35,6 +35,14 @@ def unlogged() -> Iterator[None]:
         is_internal_call.reset(token)
 
 
+def count_no_costs() -> None:
+    """Let litellm put no price on calls from now on: a fifth less CPU a call. For processes that make only our calls,
+    which are priced from their usage."""
+    import litellm
+
+    litellm.response_cost_calculator = lambda **_: None  # type: ignore[assignment] # of 0 it would look for the reason
+
+
 async def release_litellm() -> None:
     """End what litellm left in this event loop: its logging task and its open connections."""
     import litellm

@@ -3,12 +3,9 @@
 from functools import cache
 
 from tdscaling_assets.llm.library import load_litellm
-from tdscaling_assets.llm.provider import free_entry
 from tdscaling_assets.settings import Settings
 
 MILLION = 1_000_000
-_PLAIN = ("openai", "hosted_vllm")
-"""Providers of anybody's models, of whose entries in the list litellm reads nothing but prices."""
 
 
 def price(model: str, prompt_tokens: float, completion_tokens: float, settings: Settings) -> float | None:
@@ -31,10 +28,3 @@ def listed_price(model: str) -> tuple[float, float] | None:
     if prices[0] is None or prices[1] is None:
         return None
     return prices[0] * MILLION, prices[1] * MILLION
-
-
-def spare_unlisted(model: str, provider: str) -> None:
-    """Spare litellm its search for the price of a model that its list does not have, a third of a millisecond of CPU
-    per call: it gets one of zero, which nobody reads, because `listed_price` is known by then."""
-    if provider in _PLAIN and listed_price(model) is None:
-        load_litellm().register_model({model: free_entry(provider)})
