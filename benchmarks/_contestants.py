@@ -70,13 +70,14 @@ async def _run_ours(settings: Settings, in_flight: int, calls: int) -> Run:
 
 
 async def _time(call: Call, in_flight: int, calls: int) -> Run:
-    await _drive(call, in_flight, ROUNDS_TO_WARM_UP * in_flight)
+    await drive(call, in_flight, ROUNDS_TO_WARM_UP * in_flight)
     started, spent = time.perf_counter(), cpu_seconds()
-    answered = await _drive(call, in_flight, calls)
+    answered = await drive(call, in_flight, calls)
     return Run(time.perf_counter() - started, cpu_seconds() - spent, answered)
 
 
-async def _drive(call: Call, in_flight: int, calls: int) -> int:
+async def drive(call: Call, in_flight: int, calls: int) -> int:
+    """How many of so many calls were answered, each with a conversation of its own."""
     places = asyncio.Semaphore(in_flight)
 
     async def one(number: int) -> bool:

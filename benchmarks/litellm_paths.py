@@ -34,7 +34,8 @@ WAYS = {
     "openai/, base handler, price registered": {"base", "price"},
     "openai/, base handler, collector frozen": {"base", "frozen"},
     "openai/, base handler, price registered, frozen": {"base", "price", "frozen"},
-    "the same on uvloop": {"base", "price", "frozen", "uvloop"},
+    "openai/, base handler, no price asked for, frozen": {"base", "unpriced", "frozen"},
+    "the same on uvloop": {"base", "unpriced", "frozen", "uvloop"},
     "hosted_vllm/, price registered, frozen": {"hosted_vllm", "price", "frozen"},
     "aiohttp_openai/, price registered, frozen": {"aiohttp_openai", "price", "frozen"},
     "no litellm: openai SDK": {"sdk", "client"},
@@ -124,6 +125,8 @@ def _open(url: str, traits: set[str]) -> Call:
         import aiohttp
 
         given["shared_session"] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+    if "unpriced" in traits:
+        litellm.response_cost_calculator = lambda **_: None
     if "price" in traits:
         price = {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0}
         litellm.register_model({f"{provider}/{MODEL}": {"litellm_provider": provider, "mode": "chat", **price}})

@@ -63,7 +63,6 @@ class PatientModel:
 
     async def _ask(self, request: ChatRequest, tokens: float) -> ChatReply:
         """Tries until one is answered; those that failed while the endpoint was down do not count."""
-        jitter = random.Random(request.seed)
         tries = 0
         while True:
             self._budget.check()
@@ -74,6 +73,7 @@ class PatientModel:
                 tries += not self._endpoint.circuit.is_open
                 if not error.retryable or tries >= self._settings.model_attempts:
                     raise
+                jitter = random.Random(f"{request.seed} {tries}")
                 asked = min(retry_after(error.headers) or 0.0, self._settings.model_patience)
                 grown = min(BACKOFF_CEILING, self._backoff * 2**tries)
                 with off_the_clock():

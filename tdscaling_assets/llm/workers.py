@@ -24,7 +24,7 @@ from tdscaling_assets.schema import Role
 from tdscaling_assets.settings import Settings
 
 OpenAttempt = Callable[[Settings, Role], Attempt]
-_READ_BYTES = 262_144
+_READ_BYTES = 65_536
 _SECONDS_TO_START, _SECONDS_TO_END = 60.0, 5.0
 
 
@@ -165,6 +165,7 @@ class _Worker:
         """Send what the socket takes, and the rest when it takes more."""
         if self._socket.fileno() < 0:
             return
+        waited = bool(self._unsent)
         self._unsent += data
         try:
             del self._unsent[: self._socket.send(self._unsent)]
@@ -176,7 +177,7 @@ class _Worker:
         assert self._loop is not None
         if self._unsent:
             self._loop.add_writer(self._socket, self._send, b"")
-        else:
+        elif waited:
             self._loop.remove_writer(self._socket)
 
 

@@ -22,9 +22,8 @@ def file_lock(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
         deadline = time.monotonic() + seconds
         while not try_lock(file.fileno()):
             if time.monotonic() > deadline:
-                raise StorageError(
-                    f"another process has held {path} for {seconds:g} s: wait for its run to end, or stop it"
-                )
+                waited = f" for {seconds:g} s" if seconds else ""
+                raise StorageError(f"another process has held {path}{waited}: wait for its run to end, or stop it")
             time.sleep(_POLL_SECONDS)
         yield
 
