@@ -50,7 +50,7 @@ class PatientModel:
         Raises ModelError when the last try failed or the failure will not pass, EndpointDownError and
         BudgetReachedError when no call can be made any more.
         """
-        asked = request.wire()
+        asked = request.wire
         key = hashlib.sha256(f"{self._identity}\n{asked}".encode(errors="replace")).hexdigest()[:32]
         kept = self._kept(key)
         if kept is not None:

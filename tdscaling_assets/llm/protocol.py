@@ -5,7 +5,9 @@
 """
 
 import json
-from typing import Annotated, Protocol
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Protocol, Self
 
 from pydantic import Field, SkipValidation
 
@@ -32,10 +34,17 @@ class ChatRequest(Record):
     seed: int = 0
     reply_schema: JsonObject | None = None
 
+    @cached_property
     def wire(self) -> str:
         """The whole request as JSON; the same text for equal requests. Ten times as fast as pydantic's, because every
         field is JSON already."""
         return json.dumps(vars(self), ensure_ascii=False)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's, which would take the other request's `wire` along."""
+        copy = super().model_copy(update=update, deep=deep)
+        vars(copy).pop("wire", None)
+        return copy
 
 
 class ChatReply(Record):

@@ -99,7 +99,7 @@ class _Worker:
         number = next(self._numbers)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._calls[number] = answer
-        self._send(encode(Kind.CALL, number, request.wire().encode(errors="replace")))
+        self._send(encode(Kind.CALL, number, request.wire.encode(errors="replace")))
         try:
             return await answer
         finally:

@@ -83,9 +83,11 @@ def test_a_second_identical_request_is_answered_from_disk(tmp_path: Path, ask: A
 )
 def test_another_request_is_another_sample(change: dict[str, object], tmp_path: Path, ask: Ask) -> None:
     with Replies(tmp_path, "", 30) as replies:
-        model = patient(Numbering(), replies)
-        complete(model, ask())
-        assert complete(model, ask(**change)).content == "reply 2"
+        model, request = patient(Numbering(), replies), ask()
+        complete(model, request)
+        changed = request.model_copy(update=change)
+        assert changed == ask(**change)
+        assert complete(model, changed).content == "reply 2"
 
 
 @pytest.mark.parametrize(
