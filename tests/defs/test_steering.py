@@ -27,11 +27,11 @@ def test_planned_messages_are_those_of_the_blueprints(home: Path) -> None:
     assert len(told) > 1
 
 
-def test_a_later_round_chooses_a_third_of_what_it_draws_and_keeps_the_rest_with_a_reason(home: Path) -> None:
+def test_a_later_round_chooses_a_quarter_of_what_it_draws_and_keeps_the_rest_with_a_reason(home: Path) -> None:
     with open_lake(home) as lake:
         chosen = lake.read("blueprints", batch="r02-b01")
         left = lake.query("SELECT * FROM rejected_blueprints WHERE batch = 'r02-b01' AND reason = 'less_novel'")
-    assert (chosen.height, left.height) == (SIZE, 2 * SIZE)
+    assert (chosen.height, left.height) == (SIZE, 3 * SIZE)
     assert not set(chosen["blueprint_id"]) & set(left["blueprint_id"])
     assert left["detail"].str.contains(r"would add -?\d+\.\d{3} bits per message; those chosen add at least -?\d").all()
 
