@@ -36,7 +36,7 @@ def evolved_reasons(
         "cac_target": _complexity(plan, before, history),
         "temperature": (
             f"{_moved(before.temperature if before else None, plan.temperature)} because the round before stood still: "
-            "so many operators more than its target needs has a blueprint, on average."
+            "a blueprint gets so many operators beyond what its target needs, on average."
         ),
         "candidates": (
             f"Draws {plan.candidates:g} blueprints for each that is talked about, and takes those that add most bits."
