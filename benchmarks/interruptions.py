@@ -44,11 +44,11 @@ def main() -> None:
         for home in (killed, dark):
             shutil.copytree(calm, home)
         with BadNight() as night:
-            seconds = undisturbed(calm, night.url, options.size)
+            seconds, _ = time_batch(calm, night.url, options.size, 0)
             calls = night.answered()
         print(f"undisturbed: {seconds:.0f} s, {calls} calls answered", flush=True)
         with BadNight() as night:
-            seconds, kills = killed_often(killed, night.url, options.size, options.kills)
+            seconds, kills = time_batch(killed, night.url, options.size, options.kills)
             print(f"killed {kills} times: {seconds:.0f} s, {night.answered()} calls answered", flush=True)
         with BadNight() as night:
             seconds, before = in_the_dark(dark, night, options.size, calls // 2, options.outage)
@@ -63,21 +63,14 @@ def main() -> None:
     sys.exit(any(any(counts.values()) for counts in differing.values()))
 
 
-def undisturbed(home: Path, url: str, size: int) -> float:
-    """Wall-clock seconds of a batch."""
-    started = time.monotonic()
-    run(home, url, "batch", "--size", str(size))
-    return time.monotonic() - started
-
-
-def killed_often(home: Path, url: str, size: int, kills: int) -> tuple[float, int]:
+def time_batch(home: Path, url: str, size: int, kills: int) -> tuple[float, int]:
     """Wall-clock seconds until the batch is done, and how often it was killed before."""
     moments = random.Random(size)
     started, done = time.monotonic(), 0
-    while done < kills:
+    while True:
         process = start(home, url, "batch", "--size", str(size))
         try:
-            code = process.wait(moments.uniform(*SECONDS_BETWEEN_KILLS))
+            code = process.wait(moments.uniform(*SECONDS_BETWEEN_KILLS) if done < kills else None)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -86,8 +79,6 @@ def killed_often(home: Path, url: str, size: int, kills: int) -> tuple[float, in
         if code:
             sys.exit(f"tds batch ended with {code}")
         return time.monotonic() - started, done
-    run(home, url, "batch", "--size", str(size))
-    return time.monotonic() - started, done
 
 
 def in_the_dark(home: Path, night: "BadNight", size: int, calls: int, outage: float) -> tuple[float, int]:

@@ -1,7 +1,7 @@
 """CPU of one `litellm.acompletion` by the way it is told to go: python benchmarks/litellm_paths.py [--calls N]
 
-Every way uses public parameters, flags and environment variables of litellm alone, and runs in a process of its own
-against benchmarks/endpoint.py, with little latency and 64 calls in flight, so that the process is busy all the time.
+Every way uses public parameters, flags, names and environment variables of litellm alone, and runs in a process of its
+own against benchmarks/endpoint.py, with little latency and 64 calls in flight, so that the process is always busy.
 The figure is the CPU time of that process per call, building the request included (0.02 ms): the least of REPEATS.
 """
 
@@ -16,6 +16,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from endpoint import MODEL, conversation, serving
+
+from tdscaling_assets.llm.library import count_no_costs
 
 LATENCY = 0.02  # seconds
 IN_FLIGHT = 64
@@ -126,7 +128,7 @@ def _open(url: str, traits: set[str]) -> Call:
 
         given["shared_session"] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
     if "unpriced" in traits:
-        litellm.response_cost_calculator = lambda **_: None
+        count_no_costs()
     if "price" in traits:
         price = {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0}
         litellm.register_model({f"{provider}/{MODEL}": {"litellm_provider": provider, "mode": "chat", **price}})

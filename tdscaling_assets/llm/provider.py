@@ -10,20 +10,12 @@ from typing import TYPE_CHECKING, Any
 from tdscaling_assets.llm.protocol import ChatRequest
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.llm.wire import chat_completion
-from tdscaling_assets.schema import JsonObject
 
 if TYPE_CHECKING:
     from litellm import ModelResponse
 
 PROVIDER = "tds"
 TEACHER_MODEL = f"{PROVIDER}/{ScriptedTeacher.name}"
-
-
-def free_entry(provider: str) -> JsonObject:
-    """An entry of litellm's price list for a chat model that costs nothing."""
-    prices = ("input_cost_per_token", "output_cost_per_token")
-    cache_prices = ("cache_creation_input_token_cost", "cache_read_input_token_cost")
-    return {"litellm_provider": provider, "mode": "chat", **dict.fromkeys((*prices, *cache_prices), 0.0)}
 
 
 def register_teacher() -> None:
@@ -38,7 +30,10 @@ def register_teacher() -> None:
         async def acompletion(self, *_: Any, **call: Any) -> "ModelResponse":
             return await _complete(call["model"], call["messages"], call["optional_params"])
 
-    litellm.register_model({TEACHER_MODEL: free_entry(PROVIDER)})
+    prices = ("input_cost_per_token", "output_cost_per_token")
+    cache_prices = ("cache_creation_input_token_cost", "cache_read_input_token_cost")
+    free = dict.fromkeys((*prices, *cache_prices), 0.0)
+    litellm.register_model({TEACHER_MODEL: {"litellm_provider": PROVIDER, "mode": "chat", **free}})
     litellm.custom_provider_map.append({"provider": PROVIDER, "custom_handler": TeacherProvider()})
 
 

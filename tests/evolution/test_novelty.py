@@ -105,6 +105,13 @@ def test_modes_aimed_at_come_first_up_to_their_share_of_half_the_batch() -> None
     assert "u" not in [candidates[one.index].mode for one in chosen[10:]]
 
 
+def test_one_of_hundreds_of_targets_does_not_come_first() -> None:
+    candidates = [Candidate(domain="a", mode=mode, cac=4, messages=3) for mode in ("u", "v")]
+    targets = {mode: 0.005 for mode in ("u", *(f"m{n}" for n in range(199)))}
+    aimed = PLAN.model_copy(update={"mode_targets": targets})
+    assert choose_novel(candidates, 1, {"a": 50}, {"u": 50}, aimed, DECAY)[0][0].index == 1
+
+
 @pytest.mark.parametrize("wanted", [0, 3, 99])
 def test_nothing_is_lost(wanted: int) -> None:
     candidates = draw(2, 10)
