@@ -107,7 +107,7 @@ def test_modes_aimed_at_come_first_up_to_their_share_of_half_the_batch() -> None
 
 def test_one_of_hundreds_of_targets_does_not_come_first() -> None:
     candidates = [Candidate(domain="a", mode=mode, cac=4, messages=3) for mode in ("u", "v")]
-    targets = {mode: 0.005 for mode in ("u", *(f"m{n}" for n in range(199)))}
+    targets = dict.fromkeys(("u", *(f"m{n}" for n in range(199))), 0.005)
     aimed = PLAN.model_copy(update={"mode_targets": targets})
     assert choose_novel(candidates, 1, {"a": 50}, {"u": 50}, aimed, DECAY)[0][0].index == 1
 
