@@ -36,7 +36,7 @@ class PatientModel:
     ) -> None:
         """`backoff` is in seconds."""
         self.name = options.model
-        self._identity = canonical_json([options.model_dump(mode="json"), settings.model_tools])
+        self._identity = canonical_json([options.model_dump(mode="json"), settings.model_tools]).encode()
         self._settings = settings
         self._attempt = attempt
         self._endpoint = endpoint
@@ -51,7 +51,7 @@ class PatientModel:
         BudgetReachedError when no call can be made any more.
         """
         asked = request.wire
-        key = hashlib.sha256(f"{self._identity}\n{asked}".encode(errors="replace")).hexdigest()[:32]
+        key = hashlib.sha256(b"%b\n%b" % (self._identity, asked)).hexdigest()[:32]
         kept = self._kept(key)
         if kept is not None:
             return kept

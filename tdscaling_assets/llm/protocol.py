@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Annotated, Any, Protocol, Self
 
 from pydantic import Field, SkipValidation
+from pydantic_core import PydanticSerializationError, to_json
 
 from tdscaling_assets.schema import JsonObject, Record, Role, ToolCall, Usage
 
@@ -35,10 +36,13 @@ class ChatRequest(Record):
     reply_schema: JsonObject | None = None
 
     @cached_property
-    def wire(self) -> str:
-        """The whole request as JSON; the same text for equal requests. Ten times as fast as pydantic's, because every
-        field is JSON already."""
-        return json.dumps(vars(self), ensure_ascii=False)
+    def wire(self) -> bytes:
+        """The whole request as JSON; the same for equal requests. Every field is JSON already, so none is looked up in
+        the schema."""
+        try:
+            return to_json(vars(self))
+        except PydanticSerializationError:  # half of a surrogate pair, which UTF-8 cannot hold
+            return json.dumps(vars(self), ensure_ascii=False).encode(errors="replace")
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """As pydantic's, which would take the other request's `wire` along."""

@@ -18,6 +18,9 @@ from tdscaling_assets.llm.pace import Pace
 from tdscaling_assets.llm.protocol import Answer, Attempt, ChatRequest
 from tdscaling_assets.schema import Role
 
+_OBJECTS_BETWEEN_COLLECTIONS = 20_000
+"""Instead of 700, which a dozen calls leave: each collection looks through all calls in flight. Our own number."""
+
 
 class Server(asyncio.Protocol):
     """Requests in, answers and failures out, each in its own time."""
@@ -68,6 +71,7 @@ class Server(asyncio.Protocol):
         attempt: Attempt = open_attempt(settings, role)
         gc.collect()
         gc.freeze()  # what was imported stays, so the collector need never look through it again
+        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         return attempt
 
     def _report(self, number: int, task: asyncio.Task[Answer]) -> None:

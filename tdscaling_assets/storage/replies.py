@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS replies (
   key TEXT PRIMARY KEY, at TEXT NOT NULL, batch TEXT NOT NULL, role TEXT NOT NULL, model TEXT NOT NULL,
   prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, usd REAL, seconds REAL NOT NULL,
   reply TEXT NOT NULL
-) WITHOUT ROWID;
+);
 CREATE INDEX IF NOT EXISTS replies_at ON replies (at);
 CREATE INDEX IF NOT EXISTS replies_batch ON replies (batch);
 """

@@ -68,6 +68,10 @@ def test_a_request_larger_than_the_socket_takes_arrives(ask: Ask) -> None:
     assert answers(ask, f"say {text}")[0].reply.content == text
 
 
+def test_half_of_a_surrogate_pair_does_not_stop_a_request(ask: Ask) -> None:
+    assert answers(ask, "say a cut smile \ud83d, Zürich")[0].reply.content == "a cut smile ?, Zürich"
+
+
 def test_a_classified_failure_comes_back_as_it_was(ask: Ask) -> None:
     with pytest.raises(ModelError) as caught:
         answers(ask, "throttled too many")
