@@ -14,7 +14,7 @@ demo: $(VENV)/.installed ## The main job on embedded defaults, then where its re
 	$(BIN)/tds demo
 
 dev: $(VENV)/.installed ## The Dagster UI on http://localhost:3000, with its daemon
-	@mkdir -p $(TDS_HOME)/dagster && cp dagster.yaml $(TDS_HOME)/dagster/
+	@mkdir -p $(TDS_HOME)/dagster; [ -e $(TDS_HOME)/dagster/dagster.yaml ] || cp dagster.yaml $(TDS_HOME)/dagster/
 	@export DAGSTER_HOME="$$(cd $(TDS_HOME)/dagster && pwd)"; trap 'kill 0' EXIT; \
 	$(BIN)/dagster-daemon run & $(BIN)/dagster-webserver --port 3000
 

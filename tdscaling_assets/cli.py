@@ -302,12 +302,13 @@ def _checked(settings: Settings, needs_sources: bool = False, needs_catalog: boo
     from tdscaling_assets.catalog.sources import read_sources
     from tdscaling_assets.llm.roles import open_models
     from tdscaling_assets.storage.lake import Lake
+    from tdscaling_assets.storage.queries import has_clusters
 
     open_models(settings)
     if needs_sources:
         read_sources(settings.sources)
     with Lake.open(settings) as lake:
-        if needs_catalog and lake.read("business_clusters", columns=["cluster_id"]).is_empty():
+        if needs_catalog and not has_clusters(lake):
             raise ConfigError(f"{settings.home} has no business clusters yet: run `tds catalog` first")
     return settings
 

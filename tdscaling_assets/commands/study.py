@@ -28,6 +28,7 @@ from tdscaling_assets.schema import Arm, Basis, StudyRow, digest
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.locks import file_lock
+from tdscaling_assets.storage.queries import has_clusters
 from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.summaries import counts_per_batch, kept_measures, planned_runs
 
@@ -103,9 +104,10 @@ def print_study(rows: Sequence[StudyRow], console: Console) -> None:
 
 
 def _arm_settings(settings: Settings, arm: Arm, seed: int) -> Settings:
-    """Settings of one arm: a home that depends on all settings that its figures depend on."""
+    """Settings of one arm: a home that depends on all settings that its figures depend on, and on the sources."""
     same = settings.model_dump(mode="json", exclude=set(_NOT_THE_SAME))
-    home = settings.home / "study" / digest(same)[:8] / f"{arm}-{seed}"
+    sources = settings.sources.read_text(encoding="utf-8")
+    home = settings.home / "study" / digest(same, sources)[:8] / f"{arm}-{seed}"
     changes = {"home": home, "seed": seed, "catalog": "", "lake_data": "", "plan": None}
     return settings.model_copy(update={**changes, "max_rounds": ENDLESS, "ceiling_rounds": ENDLESS})
 
@@ -120,9 +122,12 @@ def _run_arm(settings: Settings, arm: Arm, wanted: int) -> int:
         "batch_size": settings.batch_size,
         "compliance": settings.compliance,
     }
+    os.environ.pop("TDS_PLAN", None)  # a person's plan is for their own rounds
     settings.home.mkdir(parents=True, exist_ok=True)
     with file_lock(settings.home / "study.lock", 0), dg.DagsterInstance.ephemeral() as instance:
-        if not (settings.home / "lake").exists():
+        with Lake.open(settings) as lake:
+            has_catalog = has_clusters(lake)
+        if not has_catalog:
             run_catalog(instance, overrides, quiet=True)
         while _kept(settings) < wanted:
             keys = known_batches(instance, settings)

@@ -1,7 +1,8 @@
 """Jobs, the nightly schedule (the next batch: quantity) and the plateau sensor (a new round: diversity)."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -24,6 +25,7 @@ BATCH_ASSETS = (
     "diversity_report",
     "training_set",
 )
+_TOLD = ("batch_size", "seed", "compliance", "plan")
 
 catalog_job = dg.define_asset_job(
     "catalog", selection=dg.AssetSelection.assets(*CATALOG_ASSETS), description="Sources → tools, graph, clusters."
@@ -51,7 +53,7 @@ def nightly_synthesis(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | 
     if other:
         return dg.SkipReason(f"Batch {key} waits for the next night: {other}.")
     context.instance.add_dynamic_partitions(partitions_name(), [key])
-    return dg.RunRequest(partition_key=key)
+    return dg.RunRequest(partition_key=key, run_config=system_config(told_before(context.instance, key)))
 
 
 @dg.sensor(job=synthesis_job, minimum_interval_seconds=60)
@@ -161,6 +163,19 @@ def newest_run(instance: dg.DagsterInstance, batch: str | None) -> dg.DagsterRun
         return None
     runs = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": batch}), limit=1)
     return runs[0] if runs else None
+
+
+def told_before(instance: dg.DagsterInstance, batch: str) -> dict[str, Any]:
+    """What the newest run of that batch was told beside the settings, so that another goes on with the same batch."""
+    run = newest_run(instance, batch)
+    config: Any = run.run_config if run is not None else {}
+    told = config.get("resources", {}).get("system", {}).get("config", {})
+    return {name: value for name, value in told.items() if name in _TOLD}
+
+
+def system_config(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The run config that tells a run so."""
+    return {"resources": {"system": {"config": dict(told)}}}
 
 
 def describe_run(run: dg.DagsterRun) -> str:

@@ -2,6 +2,7 @@
 process that was killed, so what Dagster still calls started is then known to be gone."""
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ import dagster as dg
 
 from tdscaling_assets.errors import StorageError
 from tdscaling_assets.storage.locks import try_lock
+
+_SECONDS_TO_RECORD = 2.0
 
 
 @contextmanager
@@ -40,14 +43,22 @@ def has_process(home: Path, run_id: str) -> bool | None:
 
 def fail_dead_runs(instance: dg.DagsterInstance, home: Path) -> None:
     """Mark as failed every started run whose process is gone, so that it blocks nothing and can be run again; the
-    files of ended runs are removed."""
-    for mark in sorted((home / "runs").glob("*.lock")):
+    files of ended runs are removed. Takes seconds where there is such a run: one that ends well lets go of its mark a
+    moment before Dagster records the end."""
+    gone = [mark for mark in sorted((home / "runs").glob("*.lock")) if has_process(home, mark.stem) is False]
+    if any(_is_started(instance.get_run_by_id(mark.stem)) for mark in gone):
+        time.sleep(_SECONDS_TO_RECORD)
+    for mark in gone:
         run = instance.get_run_by_id(mark.stem)
-        if run is None or has_process(home, run.run_id) is not False:
+        if run is None:
             continue
-        if run.status is dg.DagsterRunStatus.STARTED:
+        if _is_started(run):
             instance.report_run_failed(run, "The process of this run is gone: it was killed, or the machine stopped.")
         mark.unlink(missing_ok=True)
+
+
+def _is_started(run: dg.DagsterRun | None) -> bool:
+    return run is not None and run.status is dg.DagsterRunStatus.STARTED
 
 
 def _mark(home: Path, run_id: str) -> Path:

@@ -9,7 +9,14 @@ import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
 from tdscaling_assets.defs import build_defs
-from tdscaling_assets.defs.automation import batch_to_run, known_batches, partitions_name, unfinished_run
+from tdscaling_assets.defs.automation import (
+    batch_to_run,
+    known_batches,
+    partitions_name,
+    system_config,
+    told_before,
+    unfinished_run,
+)
 from tdscaling_assets.defs.evolution import plan_for
 from tdscaling_assets.defs.liveness import has_process
 from tdscaling_assets.defs.progress import read_decision, read_finished, read_reported
@@ -61,13 +68,13 @@ def run_catalog(instance: dg.DagsterInstance, overrides: Overrides, *, quiet: bo
 
 @instance_errors()
 def run_next_batch(instance: dg.DagsterInstance, settings: Settings, overrides: Overrides) -> str:
-    """Run the batch that is due, the unfinished newest one or the next; returns its key. ConfigError while another
-    process writes it."""
+    """Run the batch that is due, the unfinished newest one, told what it was told before, or the next; returns its key.
+    ConfigError while another process writes it."""
     key = batch_to_run(known_batches(instance, settings), read_finished(settings))
     other = unfinished_run(instance, settings, key)
     if other is not None and has_process(settings.home, other.run_id):
         raise ConfigError(f"batch {key} is being written by run {other.run_id}: wait for it to end, or stop it")
-    return run_batch(instance, key, overrides)
+    return run_batch(instance, key, {**told_before(instance, key), **_given(overrides)})
 
 
 @instance_errors()
@@ -99,14 +106,17 @@ def decide(instance: dg.DagsterInstance, settings: Settings) -> NewRound | Wait:
 
 
 def _run(job: str, instance: dg.DagsterInstance, key: str | None, overrides: Overrides, *, quiet: bool) -> None:
-    given = {name: value for name, value in overrides.items() if value is not None}
-    config = {"loggers": {"console": {"config": {"quiet": quiet}}}, "resources": {"system": {"config": given}}}
+    config = {"loggers": {"console": {"config": {"quiet": quiet}}}, **system_config(_given(overrides))}
     try:
         build_defs().resolve_job_def(job).execute_in_process(instance=instance, run_config=config, partition_key=key)
     except dg.DagsterExecutionInterruptedError:
         raise KeyboardInterrupt from None
     except dg.DagsterResourceFunctionError as error:  # settings or home went bad between the checks and the run
         raise error.user_exception from None
+
+
+def _given(overrides: Overrides) -> dict[str, str | int | float]:
+    return {name: value for name, value in overrides.items() if value is not None}
 
 
 def _instance_config() -> Path:

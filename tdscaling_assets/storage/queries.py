@@ -144,6 +144,11 @@ def batches_before(lake: Lake, batch: str, table: str = "filtered_trajectories")
     return [other for other in stored_batches(lake, table) if batch_order(other) < batch_order(batch)]
 
 
+def has_clusters(lake: Lake) -> bool:
+    """Whether there are business clusters, the last that the catalog makes."""
+    return not lake.read("business_clusters", columns=["cluster_id"]).is_empty()
+
+
 def plan_of(lake: Lake, batch: str) -> RoundPlan | None:
     """The plan that the batch ran under, None before it is made."""
     plans = lake.records("evolution_plan", RoundPlan, batch=batch)

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 def study(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("tds")), "study", *arguments]
     size = {"TDS_HOME": str(home), "TDS_BATCH_SIZE": "12", "TDS_PLATEAU_EPSILON": "9"}
+    size["TDS_PLAN"] = str(home / "no-such-plan.yaml")  # arms do not read it
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **size}, capture_output=True, text=True, timeout=300)
 
 
@@ -92,12 +93,13 @@ def test_a_batch_that_keeps_nothing_ends_the_study(tmp_path: Path, monkeypatch: 
     assert "batch r01-b01 of" in ended.stderr and "kept nothing, so 5 are out of reach" in ended.stderr
 
 
-def test_a_batch_stopped_before_its_report_is_gone_on_with(place: Path, rows: list[dict[str, Any]]) -> None:
+def test_an_arm_stopped_in_its_catalog_or_a_batch_is_gone_on_with(place: Path, rows: list[dict[str, Any]]) -> None:
     (home,) = (place / "study").glob("*/quantity-7")
     with Lake.open(Settings(home=home, catalog="", lake_data="")) as lake:
         last = stored_batches(lake, "diversity_report")[-1]
         empty = {name: lake.read(name, batch=last).clear() for name in ("diversity_report", "diversity_groups")}
         lake.write(empty, batch=last, message="as if stopped")
+        lake.write({"business_clusters": lake.read("business_clusters").clear()}, batch=None, message="as if stopped")
         kept = lake.read("filtered_trajectories").height
     again = study(place, "--budget", str(kept + 1))
     assert again.returncode == 0, again.stderr

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 
 import dagster as dg
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tdscaling_assets.defs import run
 from tdscaling_assets.defs.automation import entropy_plateau_sensor, nightly_synthesis
 from tdscaling_assets.defs.claims import PATIENCE_SECONDS, claim, read_claim
-from tdscaling_assets.defs.liveness import hold_mark
+from tdscaling_assets.defs.liveness import fail_dead_runs, hold_mark
 from tdscaling_assets.settings import load_settings
 
 Open = Callable[[Path], dg.DagsterInstance]
@@ -312,6 +313,25 @@ def test_a_run_whose_process_is_gone_blocks_nothing(
     dead = instance.get_run_by_id(run_id)
     assert dead is not None
     assert dead.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_that_is_just_ending_is_not_taken_for_dead(
+    young_copy: Path, open_instance: Open, settings: Callable[..., None]
+) -> None:
+    settings(young_copy)
+    instance = open_instance(young_copy)
+    instance.add_dynamic_partitions("batch", ["r01-b03"])
+    run_id = started_run(instance, "r01-b03")
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    with hold_mark(young_copy, run_id):
+        pass
+    ending = Timer(0.5, instance.report_run_canceled, [run])
+    ending.start()
+    fail_dead_runs(instance, young_copy)
+    ending.join()
+    assert instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_CANCELED)
+    assert not instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
 
 
 def test_a_run_seen_on_another_machine_counts_as_running(

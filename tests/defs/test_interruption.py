@@ -1,7 +1,7 @@
 """Promises of a batch that is stopped: Ctrl-C says so, nothing finished is lost, and the next run completes the batch.
 
-One home lives through it all: Ctrl-C, SIGTERM, kill -9, then an undisturbed end while others read. Another, of the same
-seed, is never disturbed.
+One home lives through it all: Ctrl-C, SIGTERM, kill -9, then an undisturbed end while others read; only its first run
+is told the size. Another, of the same seed, is never disturbed.
 """
 
 import json
@@ -60,11 +60,11 @@ def story(
     stop(process, signal.SIGINT, home, 5)
     interrupted, lines_after_interrupt = end(process), lines(home)
 
-    process = tds(home, "batch", "--size", str(SIZE))
+    process = tds(home, "batch")
     stop(process, signal.SIGTERM, home, lines_after_interrupt + 5)
     terminated = end(process)
 
-    process = tds(home, "batch", "--size", str(SIZE))
+    process = tds(home, "batch")
     stop(process, signal.SIGKILL, home, lines(home) + 5)
     killed, lines_after_kill = end(process), lines(home)
     status_after_kill = [found.status.value for found in instance.get_runs(limit=1)]
@@ -72,7 +72,7 @@ def story(
         night.setenv("TDS_HOME", str(home))
         night_after_kill = nightly_synthesis(dg.build_schedule_context(instance=instance))
 
-    process = tds(home, "batch", "--size", str(SIZE))
+    process = tds(home, "batch")
     readings = []
     while process.poll() is None and len(readings) < 4:
         readings.append(end(tds(home, "sql", "--json", COUNTS)))
@@ -134,6 +134,7 @@ def test_a_killed_run_does_not_block_the_night(story: Story) -> None:
     assert story.status_after_kill == ["STARTED"]
     assert isinstance(story.night_after_kill, dg.RunRequest)
     assert story.night_after_kill.partition_key == "r01-b01"
+    assert story.night_after_kill.run_config == {"resources": {"system": {"config": {"batch_size": SIZE}}}}
 
 
 def test_after_kill_9_the_next_run_resumes_and_ends(story: Story) -> None:

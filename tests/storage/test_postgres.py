@@ -1,5 +1,9 @@
-"""Promises of a team's lake: everything that a SQLite catalog does, over a real PostgreSQL server."""
+"""Promises of a team's PostgreSQL server: a lake does what it does on SQLite, and Dagster keeps its records there."""
 
+import re
+from pathlib import Path
+
+import dagster as dg
 import pytest
 
 from tdscaling_assets.errors import StorageError
@@ -58,3 +62,22 @@ def test_the_statement_attaches_the_lake(postgres_settings: Settings) -> None:
     with connect(postgres_settings) as client:
         client.execute(statement[statement.index("ATTACH ") :])
         assert client.execute("SELECT version FROM schema_version").fetchall() == [(one.version,) for one in MIGRATIONS]
+
+
+def test_what_dagster_yaml_says_a_team_sets_keeps_runs_there(
+    postgres_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = dict(part.split("=", 1) for part in postgres_settings.catalog.removeprefix("postgres:").split())
+    address = f"{told['user']}@{told['host']}:{told['port']}/{told['dbname']}"
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", f"postgresql+psycopg2://{address}")
+    config = (Path(__file__).parents[2] / "dagster.yaml").read_text(encoding="utf-8")
+    commented = re.search(r"(# storage:\n(?:#  .*\n)+)", config)
+    assert commented is not None
+    config = config.replace(commented[0], commented[0].replace("# ", "", 1).replace("\n# ", "\n"))
+    for folder in ("one machine", "another"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "dagster.yaml").write_text(config, encoding="utf-8")
+    with dg.DagsterInstance.from_config(str(tmp_path / "one machine")) as instance:
+        instance.add_dynamic_partitions("batch", ["r01-b01"])
+    with dg.DagsterInstance.from_config(str(tmp_path / "another")) as instance:
+        assert instance.get_dynamic_partitions("batch") == ["r01-b01"]
