@@ -123,11 +123,11 @@ def sql(
         print(attach_statement(settings))
         return
     frame = execute_read(settings, query)
-    if as_json:
-        print(json.dumps(frame.to_dicts(), default=str, ensure_ascii=False))
-    else:
-        from tdscaling_assets.commands.terminal import print_frame
+    from tdscaling_assets.commands.terminal import frame_as_json, print_frame
 
+    if as_json:
+        print(frame_as_json(frame))
+    else:
         print_frame(frame, console)
 
 
@@ -187,11 +187,11 @@ def measure(
 ) -> None:
     """Diversity metrics of anybody's dataset of conversations."""
     from tdscaling_assets.commands.foreign import measure_file
-    from tdscaling_assets.commands.terminal import print_frame
+    from tdscaling_assets.commands.terminal import frame_as_json, print_frame
 
     frame = measure_file(path, load_settings())
     if as_json:
-        print(json.dumps(frame.to_dicts()))
+        print(frame_as_json(frame))
     else:
         print_frame(frame, console)
 

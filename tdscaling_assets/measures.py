@@ -5,7 +5,6 @@ it works on anybody's dataset. The rules are our own definition (docs/metrics.md
 """
 
 import ast
-import json
 import math
 import re
 import warnings
@@ -13,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from tdscaling_assets.schema import CODE_TOOL, JsonObject, Label, Message, Tool, ToolCall, parse_object
+from tdscaling_assets.schema import CODE_TOOL, JsonObject, Label, Message, Tool, ToolCall, parse_json, parse_object
 from tdscaling_assets.settings import CacWeights
 from tdscaling_assets.speech import spoken_label
 from tdscaling_assets.text import identifier_words
@@ -321,11 +320,7 @@ def _observed_values(content: str) -> set[str]:
 
 
 def _parse(content: str | None) -> JsonValue:
-    try:
-        value: JsonValue = json.loads(content or "")
-    except json.JSONDecodeError:
-        return content
-    return value
+    return parse_json(content or "", content)
 
 
 def _words(text: str) -> set[str]:

@@ -6,11 +6,15 @@ plain `JsonObject` values. Tuples, not lists, because a record never changes.
 
 import hashlib
 import json
-from typing import Literal, get_args
+import math
+from typing import Literal, NoReturn, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 JsonObject = dict[str, JsonValue]
+
+MOST_NESTED = 100
+"""Levels of lists and objects in a JSON value that a model or a tool wrote."""
 
 Executor = Literal["builtin", "mcp", "sandbox", "simulated"]
 Role = Literal["planner", "user", "assistant", "environment", "judge"]
@@ -485,20 +489,57 @@ class TrainingRow(Record):
 
 def parse_object(text: str) -> JsonObject | None:
     """The JSON object that `text` holds, or None when it is not one."""
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        return None
+    value = parse_json(text)
     return value if isinstance(value, dict) else None
 
 
 def parse_value(text: str) -> JsonValue:
     """The JSON value that `text` holds, else the text itself."""
+    return parse_json(text, text)
+
+
+def parse_json(text: str, otherwise: JsonValue = None) -> JsonValue:
+    """The JSON value that `text` holds, else `otherwise`; what is JSON is as for decode_json."""
+    value, end = decode_json(text, len(text) - len(text.lstrip(_JSON_SPACE)))
+    return value if end and not text[end:].strip(_JSON_SPACE) else otherwise
+
+
+def decode_json(text: str, start: int, *, strict: bool = True) -> tuple[JsonValue, int]:
+    """The JSON value that begins at `start`, and where it ends; 0 where there is none.
+
+    For text that a model or a tool wrote: numbers that are too long or too large to be read, and values nested deeper
+    than MOST_NESTED, are no JSON. Not `strict` allows line breaks inside strings.
+    """
     try:
-        value: JsonValue = json.loads(text)
-    except json.JSONDecodeError:
-        return text
-    return value
+        value, end = (_DECODER if strict else _LENIENT_DECODER).raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None, 0
+    brackets = text.count("{", start, end) + text.count("[", start, end)
+    return (None, 0) if brackets > MOST_NESTED and _is_deep(value) else (value, end)
+
+
+def _is_deep(value: JsonValue) -> bool:
+    level = [value] if isinstance(value, dict | list) else []
+    depth = 0
+    while level and depth <= MOST_NESTED:
+        inner = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [one for items in inner for one in items if isinstance(one, dict | list)]
+        depth += 1
+    return depth > MOST_NESTED
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    return value if math.isfinite(value) else _refuse(number)
+
+
+def _refuse(number: str) -> NoReturn:
+    raise ValueError(f"{number} is no number of JSON, or too large")
+
+
+_JSON_SPACE = " \t\n\r"
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
+_LENIENT_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse, strict=False)
 
 
 def function_schema(tool: Tool) -> JsonObject:

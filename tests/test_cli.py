@@ -54,6 +54,17 @@ def test_sql_json_is_one_array_and_nothing_else(empty_lake: Path) -> None:
     assert len(process.stdout.splitlines()) == 1
 
 
+def test_sql_json_has_numbers_for_decimals_and_null_for_what_is_no_number(empty_lake: Path) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    query = "SELECT 1.5 AS one, [0.25, 12.00] AS two, 'nan'::DOUBLE AS three, {'a': ['-inf'::DOUBLE, 2]} AS four"
+    process = tds(empty_lake, "sql", "--json", f"{query}, 12345678901234567890::DECIMAL(20, 0) AS five")
+    assert json.loads(process.stdout, parse_constant=refuse) == [
+        {"one": 1.5, "two": [0.25, 12], "three": None, "four": {"a": [None, 2]}, "five": 12345678901234567890}
+    ]
+
+
 def test_sql_json_of_no_rows_is_an_empty_array(empty_lake: Path) -> None:
     assert tds(empty_lake, "sql", "--json", "SELECT * FROM verdicts").stdout == "[]\n"
 

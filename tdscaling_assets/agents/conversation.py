@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from tdscaling_assets.agents.consistency import stated_facts
 from tdscaling_assets.agents.environment import Environment, Observation, error
@@ -180,7 +181,10 @@ async def converse(blueprint: Blueprint, stage: Stage) -> Trajectory:
         raise
     except Exception as error_:  # noqa: BLE001 - the named boundary: one conversation's bug must not cost the others
         failure = Failure(kind="bug", detail=_place(error_))
-    return _trajectory(conversation, failure)
+    try:
+        return _trajectory(conversation, failure, _measured(conversation))
+    except Exception as error_:  # noqa: BLE001 - the same boundary
+        return _trajectory(conversation, Failure(kind="bug", detail=_place(error_)), _Measured())
 
 
 def open_conversation(blueprint: Blueprint, stage: Stage) -> Conversation:
@@ -202,11 +206,29 @@ def open_conversation(blueprint: Blueprint, stage: Stage) -> Conversation:
     return Conversation(blueprint, stage, world, environment, Progress(blueprint), [system])
 
 
-def _trajectory(conversation: Conversation, failure: Failure | None) -> Trajectory:
+class _Measured(NamedTuple):
+    """What is computed of a conversation that has ended; as it stands, of one that cannot be measured."""
+
+    labels: tuple[str, ...] = ()
+    cac: float = 0.0
+    unused_calls: int | None = None
+    final_digest: str | None = None
+
+
+def _measured(conversation: Conversation) -> _Measured:
     blueprint, stage = conversation.blueprint, conversation.stage
     messages = tuple(conversation.messages)
     read_only = {name: stage.tools[name].read_only for name in blueprint.tool_ids}
-    labels = reasoning_labels(messages, read_only)
+    return _Measured(
+        labels=tuple(reasoning_labels(messages, read_only)),
+        cac=action_complexity(messages, stage.settings.cac),
+        unused_calls=unused_calls(messages, read_only),
+        final_digest=conversation.world.digest() if blueprint.expected_digest else None,
+    )
+
+
+def _trajectory(conversation: Conversation, failure: Failure | None, measured: _Measured) -> Trajectory:
+    blueprint, stage = conversation.blueprint, conversation.stage
     return Trajectory(
         trajectory_id=f"tr_{digest(blueprint.blueprint_id)}",
         round=blueprint.round,
@@ -215,14 +237,14 @@ def _trajectory(conversation: Conversation, failure: Failure | None) -> Trajecto
         cluster_id=blueprint.cluster_id,
         domain=blueprint.domain,
         tools=blueprint.tool_ids,
-        messages=messages,
-        labels=tuple(labels),
-        mode=reasoning_mode(labels),
-        cac=action_complexity(messages, stage.settings.cac),
-        unused_calls=unused_calls(messages, read_only),
+        messages=tuple(conversation.messages),
+        labels=measured.labels,
+        mode=reasoning_mode(measured.labels),
+        cac=measured.cac,
+        unused_calls=measured.unused_calls,
         outcome="failed" if failure else "completed",
         failure=failure,
-        final_digest=conversation.world.digest() if blueprint.expected_digest else None,
+        final_digest=measured.final_digest,
         usage=add_usage(conversation.usage, conversation.environment.spent),
         lineage=blueprint.lineage,
         seed=blueprint.seed,

@@ -44,7 +44,7 @@ def plan_batch(
 ) -> BlueprintBatch:
     """Up to `settings.batch_size` × `plan.candidates` blueprints, no two alike: a function of plan, seed and library.
 
-    A child that does not run is rejected with its reason, and its parent goes on without that operator.
+    A child that does not run, or is too long, is rejected with its reason; its parent goes on without that operator.
     """
     made: dict[str, Blueprint] = {}
     rejected: list[RejectedBlueprint] = []
@@ -209,6 +209,12 @@ class _Draw:
                     reason, _, detail = failure.partition(": ")
                     self._failures.append((reason, detail))
                 return None
-            if leads_to(child.blueprint.target_mode, target):
-                return child if child.blueprint.planned_messages < settings.max_steps else None
+            if not leads_to(child.blueprint.target_mode, target):
+                continue
+            planned = child.blueprint.planned_messages
+            if planned < settings.max_steps:
+                return child
+            most = f"fewer than {settings.max_steps} (TDS_MAX_STEPS) are allowed"
+            self._failures.append(("too_long", f"{operator}, {planned} messages are planned, {most}"))
+            return None
         return None

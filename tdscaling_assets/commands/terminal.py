@@ -1,6 +1,9 @@
 """Frames and figures in, tables on a terminal out."""
 
+import json
+import math
 from collections.abc import Mapping
+from decimal import Decimal
 
 import polars as pl
 from rich.console import Console
@@ -29,6 +32,12 @@ def print_frame(frame: pl.DataFrame, console: Console) -> None:
         table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
     wide = console if console.is_terminal else Console(file=console.file, width=10_000)
     wide.print(table, highlight=False, markup=False)
+
+
+def frame_as_json(frame: pl.DataFrame) -> str:
+    """The rows as one JSON array: decimals are numbers, floats that JSON has no number for are null, and what else it
+    does not know is text."""
+    return json.dumps([_plain(row) for row in frame.to_dicts()], default=str, ensure_ascii=False, allow_nan=False)
 
 
 def print_batches(settings: Settings, console: Console) -> None:
@@ -85,3 +94,16 @@ def catalog_summary(settings: Settings) -> str:
         if rejected
         else (f"{tools} tools, {edges} edges, {clusters} business clusters. Next: tds batch")
     )
+
+
+def _plain(value: object) -> object:
+    match value:
+        case dict():
+            return {name: _plain(item) for name, item in value.items()}
+        case list():
+            return [_plain(item) for item in value]
+        case Decimal():
+            return int(value) if value.as_tuple().exponent == 0 else float(value)
+        case float() if not math.isfinite(value):
+            return None
+    return value

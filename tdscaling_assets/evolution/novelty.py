@@ -1,12 +1,13 @@
 """Blueprints that could be talked about in, those worth their model calls out: expected marginal gain, lazily greedy.
 
 The objective is the steering metrics' own. With n_c kept trajectories of category c out of N, N·H = N log2 N − Σ n_c
-log2 n_c bits. At the size N* that the kept set will have, one more of c brings log2 N* − (change of n_c log2 n_c) bits;
-what counts is how much more that is than the H bits of a typical one, over domains and over modes. Complexity counts as
-the share of the plan's target that is reached, in bits. Each gain is weighted by the chance that the trajectory will be
-kept, which falls exponentially with the messages that it takes, and, unless it is a loss, divided by their number, for
-calls are what is paid for. Modes that the plan aims at come first, each up to its share of AIMED_FIRST of the batch: of
-a person's few targets many, of hundreds none, so that those are chosen for what they add.
+log2 n_c bits. At N*, the size that the kept set would have if all that are wanted were kept, one more of c brings log2
+N* − (change of n_c log2 n_c) bits; what counts is how much more that is than the H bits of a typical one, over domains
+and over modes. Complexity counts as the share of the plan's target that is reached, in bits. Each gain is weighted by
+the chance that the trajectory will be kept, which falls exponentially with the messages that it takes, and, unless it
+is a loss, divided by their number, for calls are what is paid for. Modes that the plan aims at come first, each up to
+its share of AIMED_FIRST of the batch: of a person's few targets many, of hundreds none, so that those are chosen for
+what they add.
 
 Every term is concave in what was chosen before, so the sum is submodular and a stale gain is an upper bound: only the
 candidate on top need be looked at again (Minoux 1978).

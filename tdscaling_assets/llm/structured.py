@@ -1,6 +1,5 @@
 """A question in, the JSON value of the answer out; a reply that cannot be used is sent back with what is wrong."""
 
-import json
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -9,7 +8,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from tdscaling_assets.errors import ModelError
 from tdscaling_assets.llm.protocol import ChatModel, ChatRequest
 from tdscaling_assets.prompts import render
-from tdscaling_assets.schema import JsonObject, Usage
+from tdscaling_assets.schema import JsonObject, Usage, parse_json
 
 SHOWN = 200
 """Characters of a useless reply that are told."""
@@ -52,11 +51,7 @@ def json_part(text: str) -> JsonValue:
     """The JSON object or array from the first bracket to the last, None where there is none."""
     start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
     end = max(text.rfind("}"), text.rfind("]"))
-    try:
-        value: JsonValue = json.loads(text[start : end + 1]) if start >= 0 else None
-    except json.JSONDecodeError:
-        return None
-    return value
+    return parse_json(text[start : end + 1]) if start >= 0 else None
 
 
 def _misfit(value: JsonValue, shape: type[BaseModel]) -> str:

@@ -13,14 +13,13 @@ from pydantic import JsonValue
 
 from tdscaling_assets.llm.protocol import ChatReply, ChatRequest
 from tdscaling_assets.prompts import as_data, render
-from tdscaling_assets.schema import JsonObject, ToolCall, digest
+from tdscaling_assets.schema import JsonObject, ToolCall, decode_json, digest
 
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 _THINK, _THOUGHT = "<think>", "</think>"
 _TAG = re.compile(r"<(?=\s*/?\s*tool_(?:call|response))", re.IGNORECASE)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _LEADING_NAME = re.compile(r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)+")')
-_DECODER = json.JSONDecoder(strict=False)  # models break lines inside strings, most of all in code
 
 
 def ask_in_text(request: ChatRequest) -> ChatRequest:
@@ -177,12 +176,9 @@ def _read_malformed(inside: str) -> _Written | None:
 
 
 def _decode(text: str, start: int) -> tuple[JsonValue, int]:
-    """The JSON value that begins at `start`, after white space, and where it ends; 0 where there is none."""
-    try:
-        value, end = _DECODER.raw_decode(text, len(text) - len(text[start:].lstrip()))
-    except (ValueError, RecursionError):  # written by a model: numbers may be too long, and lists too deep
-        return None, 0
-    return value, end
+    """The JSON value that begins at `start`, after white space, and where it ends; 0 where there is none. Models break
+    lines inside strings, most of all in code."""
+    return decode_json(text, len(text) - len(text[start:].lstrip()), strict=False)
 
 
 def _storable(text: str) -> str:

@@ -48,7 +48,7 @@ class ArmRuns:
     def first_kept(self, count: int) -> "ArmRuns":
         """Everything up to and with the kept trajectory of that number, all where there are fewer."""
         places = self.runs["kept"].arg_true()
-        return self._first(self.runs.height if count >= len(places) else int(places[count - 1]) + 1)
+        return self._first(self.runs.height if count > len(places) else int(places[count - 1]) + 1)
 
     def first_calls(self, calls: int) -> "ArmRuns":
         """Everything that the first `calls` model calls paid for."""
@@ -125,7 +125,8 @@ def _figures(arm: ArmRuns, seed: int, resamples: int) -> list[Figure]:
 
 
 def _chances(arms: Mapping[Arm, ArmRuns], seed: int) -> list[Figure]:
-    """`<metric>_chance`: how often arms drawn at random from all trajectories differ as much, of SHUFFLES + 1."""
+    """`<metric>_chance`: in which share of SHUFFLES + 1 assignments of all trajectories to the arms, the observed one
+    among them, diversity is ahead of quantity by at least as much as observed; one-sided."""
     quantity, diversity = (arms[arm].kept for arm in ARMS)
     if quantity.is_empty() or diversity.is_empty():
         return []

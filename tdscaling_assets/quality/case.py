@@ -11,7 +11,17 @@ from pydantic import JsonValue
 from tdscaling_assets.code_tasks import result_line
 from tdscaling_assets.measures import is_read_only, observation_failed
 from tdscaling_assets.paths import value_at
-from tdscaling_assets.schema import CODE_TOOLS, Blueprint, Message, Step, Tool, ToolCall, Trajectory, parse_object
+from tdscaling_assets.schema import (
+    CODE_TOOLS,
+    Blueprint,
+    Message,
+    Step,
+    Tool,
+    ToolCall,
+    Trajectory,
+    parse_object,
+    parse_value,
+)
 from tdscaling_assets.text import normalise
 
 
@@ -70,7 +80,7 @@ class Case:
     @cached_property
     def outputs(self) -> dict[str, JsonValue]:
         """Step id → the parsed observation of the call that carried it out."""
-        return {step_id: json.loads(self.answers[call.id].content or "null") for step_id, call in self.carried.items()}
+        return {step_id: parse_value(self.answers[call.id].content or "null") for step_id, call in self.carried.items()}
 
     def printed(self, call: ToolCall) -> str:
         """The result in what the call of a code tool printed."""
@@ -110,7 +120,7 @@ def reported(case: Case, entry: str) -> JsonValue:
 def mentions(text: str, value: JsonValue) -> bool:
     """Whether the text holds the value: numbers by value, other things by their words."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return any(abs(float(number) - value) < 1e-9 for number in numbers(text))
+        return any(_is_number(number, value) for number in numbers(text))
     if isinstance(value, str) and (value in text or json.dumps(value)[1:-1] in text):
         return True
     words = normalise(str(value))
@@ -120,6 +130,13 @@ def mentions(text: str, value: JsonValue) -> bool:
 def numbers(text: str) -> list[str]:
     """All numbers in a text, without separators of thousands."""
     return re.findall(r"-?\d+(?:\.\d+)?", re.sub(r"(?<=\d),(?=\d{3}\b)", "", text))
+
+
+def _is_number(written: str, value: float) -> bool:
+    try:
+        return abs(float(written) - value) < 1e-9
+    except OverflowError:  # an integer that no float can hold
+        return written == str(value)
 
 
 def _carries_out(call: ToolCall, step: Step, arguments: JsonValue) -> bool:

@@ -23,13 +23,20 @@ class FunnelResult(Record):
 async def run_funnel(
     cases: Sequence[Case], earlier: Iterable[Trajectory], judge: ChatModel | None, settings: Settings
 ) -> FunnelResult:
-    """Judge every case by rules, then against kept ones and benchmarks, then by the judge where there is one."""
+    """Judge every case by rules, then against earlier ones and benchmarks, then by the judge where there is one.
+
+    Earlier ones are those kept of earlier batches, and those of this one that passed all that comes before the judge.
+    """
     batch = [case.trajectory for case in cases]
     return await Funnel(find_earlier_copies(batch, earlier, settings.duplicate_similarity), judge, settings).run(cases)
 
 
 class Funnel:
-    """The rules, with what was kept of the batch so far, which may come in pieces."""
+    """The rules, with what passed them of the batch so far, which may come in pieces.
+
+    Near-copies are looked for before the judge is asked, who costs calls: a conversation that the judge rejects counts
+    as the original of those that nearly repeat it.
+    """
 
     def __init__(self, copies: Mapping[str, str], judge: ChatModel | None, settings: Settings) -> None:
         """`copies` names the conversations of the batch that nearly repeat one of an earlier batch, and that one."""

@@ -20,7 +20,7 @@ from mcp.types import (
 from pydantic import JsonValue
 
 from tdscaling_assets.measures import observation_failed
-from tdscaling_assets.schema import Record
+from tdscaling_assets.schema import Record, parse_value
 from tdscaling_assets.secrets import Secrets
 
 _SHORTEST_LIST = 2  # items that stay when a list is cut
@@ -69,20 +69,8 @@ def _value(result: CallToolResult) -> JsonValue:
         return structured
     text = "\n".join(map(_said, result.content))
     if all(isinstance(part, TextContent) for part in result.content):
-        try:
-            return _parse(text)
-        except (ValueError, RecursionError):
-            return text
+        return parse_value(text)
     return text
-
-
-def _parse(text: str) -> JsonValue:
-    value: JsonValue = json.loads(text, parse_constant=_refuse)
-    return value
-
-
-def _refuse(constant: str) -> JsonValue:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _said(part: ContentBlock) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 
-from tdscaling_assets.schema import JsonObject
+from tdscaling_assets.schema import JsonObject, parse_json
 
 MOST_ROWS = 200
 """Rows of a query's answer; more are cut."""
@@ -172,8 +172,4 @@ PROGRAMS: Mapping[str, Callable[..., str]] = {function.__name__: function for fu
 def printed_value(text: str) -> JsonValue:
     """What the program printed: its last line as JSON, None when it is not one JSON value."""
     lines = text.strip().splitlines()
-    try:
-        value: JsonValue = json.loads(lines[-1]) if lines else None
-    except json.JSONDecodeError:
-        return None
-    return value
+    return parse_json(lines[-1]) if lines else None

@@ -169,3 +169,35 @@ def test_a_failed_conversation_keeps_what_was_said_and_spent(
     assert held.usage.calls == 2
     assert held.usage.usd == 0.5
     assert held.usage.model == "mixed"
+
+
+def test_a_conversation_that_cannot_be_measured_is_a_row_and_keeps_what_was_said(
+    blueprints: list[Blueprint], stage: Stage, hold: Hold
+) -> None:
+    held = only(hold(blueprints[:1], replace(stage, settings=stage.settings.model_copy(update={"cac": None}))))
+    assert held.failure is not None
+    assert held.failure.kind == "bug"
+    assert "measures.py:" in held.failure.detail
+    assert len(held.messages) > 2
+    assert (held.labels, held.mode, held.cac, held.unused_calls) == ((), (), 0.0, None)
+    assert held.outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    "arguments", ["[" * 8000, f'{{"n": {"7" * 5000}}}', '{"n": 1e999}', '{"n": ' + "[" * 300 + "]" * 300 + "}"]
+)
+def test_arguments_that_cannot_be_read_are_refused_as_no_json(
+    arguments: str, blueprints: list[Blueprint], stage: Stage, hold: Hold, double: MakeDouble
+) -> None:
+    teacher = ScriptedTeacher(1.0)
+    first = blueprints[0]
+    call = ToolCall(id="odd", name=first.tool_ids[0], arguments=arguments)
+
+    async def answer(request: ChatRequest) -> ChatReply:
+        odd = request.seed == (first.seed + 2) % 2**31
+        return ChatReply(tool_calls=(call,)) if odd else await teacher.complete(request)
+
+    held = only(hold(blueprints[:1], cast(stage, "assistant", double(answer))))
+    (told,) = [message.content for message in held.messages if message.tool_call_id == "odd"]
+    assert told is not None and "the arguments are not a JSON object" in told
+    assert held.failure is None

@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -20,7 +21,7 @@ from tdscaling_assets.blueprints.batch import (
 from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.blueprints.rehearsal import rehearse
 from tdscaling_assets.blueprints.validation import find_fault
-from tdscaling_assets.schema import CODE_SERVER, LABELS, Blueprint, BusinessCluster, RoundPlan, Tool
+from tdscaling_assets.schema import CODE_SERVER, LABELS, OPERATORS, Blueprint, BusinessCluster, RoundPlan, Tool
 from tdscaling_assets.settings import Settings
 
 Regime = Callable[..., RoundPlan]
@@ -152,6 +153,16 @@ def test_no_blueprint_needs_more_messages_than_are_allowed(library: Library, reg
     for blueprint in plan_batch(regime(cac_target=50.0), "r02-b01", library, (), settings).blueprints:
         faults = sum(step.fault is not None for step in blueprint.steps)
         assert len(blueprint.turns) + sum(len(turn.groups) for turn in blueprint.turns) + faults <= 6
+
+
+def test_a_child_with_too_many_messages_is_rejected_with_the_figures(library: Library, regime: Regime) -> None:
+    settings = Settings(batch_size=20, max_steps=6, max_operators=8)
+    made = plan_batch(regime(cac_target=50.0), "r02-b01", library, (), settings)
+    told = [one.detail for one in made.rejected if one.reason == "too_long"]
+    assert told
+    for detail in told:
+        found = re.fullmatch(r"(\w+), (\d+) messages are planned, fewer than 6 \(TDS_MAX_STEPS\) are allowed", detail)
+        assert found is not None and found[1] in OPERATORS and int(found[2]) >= 6
 
 
 def test_kept_blueprints_have_children(library: Library, regime: Regime) -> None:

@@ -71,6 +71,6 @@ def test_every_reply_is_paid_for_also_the_useless_ones(ask: Ask) -> None:
     assert (value, len(spent)) == ([3], 2)
 
 
-@pytest.mark.parametrize("text", ["", "{", "}{", "[1", "nothing"])
+@pytest.mark.parametrize("text", ["", "{", "}{", "[1", "nothing", "[" * 8000 + "]", f"[{'7' * 5000}]", "[1e999]"])
 def test_text_without_json_holds_none(text: str) -> None:
     assert json_part(text) is None

@@ -95,6 +95,19 @@ def test_no_difference_is_often_reached_by_shuffling() -> None:
     assert all(one(rows, f"{name}_chance", "diversity", budget=200).value > 0.02 for name in ("h_dom", "h_mode"))
 
 
+def test_exactly_what_was_kept_ends_with_the_last_kept() -> None:
+    """20 kept of 30, the last of them the 29th: the reject after it was made for the next."""
+    runs = arm("poor", 30)
+    assert runs.first_kept(20).runs.height == 29
+    assert runs.first_kept(21).runs.height == 30
+
+
+def test_an_arm_that_falls_behind_has_a_chance_near_one() -> None:
+    rows = compare_arms({"quantity": arm("rich", 300), "diversity": arm("poor", 300)}, [120], 7, 20)
+    for metric in ("h_dom", "h_mode", "cac_mean"):
+        assert one(rows, f"{metric}_chance", "diversity").value > 0.99
+
+
 def test_more_than_was_kept_is_all_of_it() -> None:
     arms = {"quantity": arm("poor", 30), "diversity": arm("rich", 30)}
     assert {row.n for row in compare_arms(arms, [999], 7, 20) if row.metric == "h_mode"} == {20}

@@ -129,6 +129,16 @@ def test_a_copy_of_a_rejected_one_is_kept(sound: Sound, settings: Settings, muta
     assert funnel([wrong, twin(sound["guard"], mutate)], settings).kept[0].trajectory_id == "tr_twin"
 
 
+def test_a_copy_of_one_that_the_judge_rejects_is_rejected_unasked(
+    sound: Sound, settings: Settings, mutate: Mutate
+) -> None:
+    case = sound["guard"]
+    copy, judge = twin(case, mutate), Judge('{"score": 0}')
+    result = funnel([case, copy], settings, judge=judge)
+    assert [one.rule for one in result.verdicts if not one.keep] == ["near_duplicate", "judge"]
+    assert (result.kept, len(judge.asked)) == ((), 1)
+
+
 def test_other_words_are_no_copy(sound: Sound, settings: Settings, mutate: Mutate) -> None:
     other = asking(twin(sound["guard"], mutate), mutate, QUESTION)
     assert len(funnel([sound["guard"], other], settings).kept) == 2

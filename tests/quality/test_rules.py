@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tdscaling_assets.quality import rules
-from tdscaling_assets.quality.case import Case, reported
+from tdscaling_assets.quality.case import Case, mentions, reported
 from tdscaling_assets.quality.rules import RULES
 from tdscaling_assets.schema import CODE_TOOL, Failure, Message, ToolCall
 from tdscaling_assets.services.spec import load_services
@@ -286,3 +286,9 @@ def test_where_truth_cannot_be_known_the_state_is_not_judged(sound: Sound, mutat
     unknown = mutate(sound["verify"], final_digest=None)
     blueprint = unknown.blueprint.model_copy(update={"expected_digest": None})
     assert rules.final_state(replace(unknown, blueprint=blueprint)) is None
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**308), 3.5, 1_234, 1e300], ids=range(5))
+def test_a_number_of_any_size_is_mentioned_where_it_is_written(value: float) -> None:
+    assert mentions(f"It is {value:f}." if isinstance(value, float) else f"It is {value:,}.", value)
+    assert not mentions(f"It is {10**401} or 7.", value)

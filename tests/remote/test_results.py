@@ -33,6 +33,7 @@ def text(content: str) -> dict[str, object]:
         ((text("one"), text("two")), "one\ntwo"),
         ((text('{"a": 1}'), text('{"b": 2}')), '{"a": 1}\n{"b": 2}'),
         ((text('{"a": NaN}'),), '{"a": NaN}'),
+        ((text('{"a": 1e999}'),), '{"a": 1e999}'),
         ((), ""),
     ],
 )
