@@ -10,10 +10,10 @@ from tdscaling_assets.export.card import ExportInfo
 from tdscaling_assets.export.folder import ExportSummary, write_export
 from tdscaling_assets.export.select import select_training_set
 from tdscaling_assets.llm.teacher import is_simulated
-from tdscaling_assets.schema import MetricRow, Tool
+from tdscaling_assets.schema import MetricRow
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.queries import chosen_trajectories, count_gone_choices, reported_batches
+from tdscaling_assets.storage.queries import chosen_trajectories, count_gone_choices, reported_batches, with_tools
 from tdscaling_assets.storage.rows import from_frame, to_frame
 from tdscaling_assets.storage.summaries import speaking_models
 
@@ -37,26 +37,23 @@ def training_set(context: dg.AssetExecutionContext, system: System) -> dg.Materi
 
 
 def export_training_set(lake: Lake, settings: Settings, name: str) -> ExportSummary:
-    """Write the stored training set to `export/<name>`, in its order.
+    """Write the stored training set to `export/<name>`, in its order, each conversation with the tools it was offered.
 
     Raises TdsError when it names conversations that are kept no more.
     """
     gone = count_gone_choices(lake)
     if gone:
         raise TdsError(f"{gone} conversations of training_set are kept no more: materialize training_set again")
-    tools = lake.records("tool_catalog", Tool)
     models = speaking_models(lake)
     info = ExportInfo(
         name=name,
         models=models,
         simulated=is_simulated(models),
         snapshot=lake.snapshot(),
-        sources=tuple(sorted({tool.source for tool in tools})),
+        sources=tuple(sorted(set(lake.read("tool_catalog", columns=["source"])["source"]))),
     )
     folder = settings.home / "export" / name
-    return write_export(
-        folder, chosen_trajectories(lake), {tool.tool_id: tool for tool in tools}, last_metrics(lake), info
-    )
+    return write_export(folder, with_tools(lake, chosen_trajectories(lake)), last_metrics(lake), info)
 
 
 def last_metrics(lake: Lake) -> list[MetricRow]:
