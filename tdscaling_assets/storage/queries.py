@@ -22,10 +22,9 @@ def canonical_tools(lake: Lake) -> list[Tool]:
     return [tool for tool in lake.records("tool_catalog", Tool) if tool.present and tool.canonical_id is None]
 
 
-def count_canonical_tools(lake: Lake) -> int:
-    """How many those are."""
-    count: int = lake.query("SELECT count(*) FROM tool_catalog WHERE present AND canonical_id IS NULL").item()
-    return count
+def canonical_tool_ids(lake: Lake) -> frozenset[str]:
+    """The ids of those."""
+    return frozenset(lake.query("SELECT tool_id FROM tool_catalog WHERE present AND canonical_id IS NULL")["tool_id"])
 
 
 def stored_versions(lake: Lake, keys: Iterable[_Version]) -> list[ToolVersion]:

@@ -42,8 +42,8 @@ CONTEXT = MeasureContext(
     resamples=50,
     seed=1,
     cac_target=5.0,
-    tools=4,
-    clusters=6,
+    tools=frozenset(("get", "pay", "ship", "cancel")),
+    clusters=frozenset(("c1", "c2", "c3", "c4", "c5", "c6")),
     generated=10,
     kept=4,
     near_duplicates=1,
@@ -99,6 +99,13 @@ def test_coverage_counts_an_edge_once_and_only_in_order() -> None:
     """Pairs of the catalog: get→pay (called in order), pay→get (not), get→get (t3), ship→pay (not)."""
     found = figures()
     assert (found["tool_coverage"], found["edge_coverage"], found["cluster_coverage"]) == (0.5, 0.5, 0.5)
+
+
+def test_what_is_gone_from_the_catalog_covers_nothing() -> None:
+    """Left are a tool that is called and one that is not, a cluster with a trajectory and one without."""
+    left = {"tools": frozenset(("get", "ship")), "clusters": frozenset(("c1", "c9"))}
+    found = figures(context=CONTEXT.model_copy(update=left))
+    assert (found["tool_coverage"], found["cluster_coverage"]) == (0.5, 0.5)
 
 
 def test_an_edge_across_two_trajectories_is_not_covered() -> None:
