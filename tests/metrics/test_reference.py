@@ -251,6 +251,8 @@ def rates(kept: list[Run], context: MeasureContext) -> dict[str, tuple[float, in
     bits = entropy([tuple(run.mode) for run in kept]) * len(kept)
     if bits > 0 and context.tokens:
         figures["tokens_per_bit"] = (context.tokens / bits, context.kept)
+    if bits > 0 and context.usd is not None:
+        figures["usd_per_bit"] = (context.usd / bits, context.kept)
     return figures
 
 
