@@ -59,10 +59,10 @@ def _write_rows(folder: Path, offered: Iterable[Offered]) -> tuple[Contents, lis
             if fault := find_fault(trajectory, tools):
                 refused.append(Refusal(trajectory_id=trajectory.trajectory_id, reason=fault))
                 continue
-            row = openai_row(trajectory, tools)
+            row = openai_row(trajectory, tools, checked=True)
             openai.write(row)
             parquet.write(row)
-            sharegpt.write(sharegpt_row(trajectory, tools))
+            sharegpt.write(sharegpt_row(trajectory, tools, checked=True))
             contents.add(trajectory)
     return contents, refused
 
