@@ -27,6 +27,12 @@ def canonical_tool_ids(lake: Lake) -> frozenset[str]:
     return frozenset(lake.query("SELECT tool_id FROM tool_catalog WHERE present AND canonical_id IS NULL")["tool_id"])
 
 
+def count_edges(lake: Lake) -> int:
+    """Edges of the tool graph."""
+    count: int = lake.query("SELECT count(*) FROM tool_graph").item()
+    return count
+
+
 def stored_versions(lake: Lake, keys: Iterable[_Version]) -> list[ToolVersion]:
     """The versions of those keys (tool_id, content_hash), by key; keys that are not stored are left out."""
     return from_frame(ToolVersion, _read_versions(lake, keys, find_table("tool_versions").columns))
