@@ -5,7 +5,7 @@ import polars as pl
 
 from tdscaling_assets.defs.system import System
 from tdscaling_assets.defs.tables import store, table_asset
-from tdscaling_assets.errors import TdsError
+from tdscaling_assets.errors import StorageError, TdsError
 from tdscaling_assets.export.card import ExportInfo
 from tdscaling_assets.export.folder import ExportSummary, write_export
 from tdscaling_assets.export.select import select_training_set
@@ -20,7 +20,10 @@ from tdscaling_assets.storage.summaries import speaking_models
 
 @table_asset("training_set", "jsonl", deps=["filtered_trajectories"])
 def training_set(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
-    """The kept trajectories in greedy diversity order, written to `export/latest` as OpenAI messages and Parquet."""
+    """The kept trajectories in greedy diversity order, written to `export/latest` as OpenAI messages and Parquet.
+
+    The last of a batch's assets, so the lake is maintained here.
+    """
     settings = system.settings()
     with Lake.open(settings) as lake:
         kept = lake.read("filtered_trajectories", columns=["trajectory_id", "domain", "mode", "cac"])
@@ -28,12 +31,22 @@ def training_set(context: dg.AssetExecutionContext, system: System) -> dg.Materi
         frames = {"training_set": to_frame("training_set", rows)}
         stored = store(lake, frames, batch=None, run_id=context.run.run_id)
         summary = export_training_set(lake, settings, "latest")
+        tidied = tidy(context, lake)
     facts: dict[str, dg.MetadataValue | int] = {
         "exported": summary.exported,
         "refused": len(summary.refused),
         "export": dg.MetadataValue.path(str(summary.folder.resolve())),
     }
-    return dg.MaterializeResult(metadata={**(stored.metadata or {}), **facts})
+    return dg.MaterializeResult(metadata={**(stored.metadata or {}), **facts, **tidied})
+
+
+def tidy(context: dg.AssetExecutionContext, lake: Lake) -> dict[str, int]:
+    """Maintain the lake; what was done. A failure is only told: all is stored, and the next batch tries again."""
+    try:
+        return lake.maintain()
+    except StorageError as error:
+        context.log.warning(str(error))
+        return {}
 
 
 def export_training_set(lake: Lake, settings: Settings, name: str) -> ExportSummary:
