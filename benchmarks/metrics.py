@@ -26,7 +26,12 @@ SIZES = (500, 5_000, 50_000)
 MILLION = 1_000_000
 REPEATS, REPEATS_OF_MILLION = 7, 3
 DOMAINS, KINDS, TOOLS, CLUSTERS = 39, 8_000, 2_000, 400
-CONTEXT = MeasureContext(batch="r01-b01", scope="cumulative", tools=TOOLS, clusters=CLUSTERS)
+CONTEXT = MeasureContext(
+    batch="r01-b01",
+    scope="cumulative",
+    tools=frozenset(f"tool{number}" for number in range(TOOLS)),
+    clusters=frozenset(map(str, range(CLUSTERS))),
+)
 
 
 def main() -> None:

@@ -10,9 +10,9 @@ from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.duplicates import find_earlier_copies
 from tdscaling_assets.quality.funnel import Funnel
 from tdscaling_assets.report.flow import funnel_figure
-from tdscaling_assets.schema import Blueprint, Tool, Trajectory
+from tdscaling_assets.schema import Blueprint, Trajectory
 from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.queries import kept_before
+from tdscaling_assets.storage.queries import kept_before, with_tools
 from tdscaling_assets.storage.rows import in_chunks, to_frame
 from tdscaling_assets.storage.summaries import counts_per_batch, rejections
 
@@ -40,12 +40,12 @@ async def filtered_trajectories(context: dg.AssetExecutionContext, system: Syste
 
 
 async def judge_batch(lake: Lake, batch: str, funnel: Funnel) -> dict[str, pl.DataFrame]:
-    """The kept conversations of the batch, and every verdict, as frames of those tables."""
+    """The kept conversations of the batch, and every verdict, as frames of those tables. Each is judged by the tools
+    that it was offered."""
     plans = {one.blueprint_id: one for one in lake.records("blueprints", Blueprint, batch=batch)}
-    tools = {tool.tool_id: tool for tool in lake.records("tool_catalog", Tool)}
     kept, verdicts = [to_frame("filtered_trajectories", [])], [to_frame("verdicts", [], batch=batch)]
-    for chunk in in_chunks(lake.stream_records("raw_trajectories", Trajectory, [batch])):
-        result = await funnel.run([Case(trajectory, plans[trajectory.blueprint_id], tools) for trajectory in chunk])
+    for chunk in in_chunks(with_tools(lake, lake.stream_records("raw_trajectories", Trajectory, [batch]))):
+        result = await funnel.run([Case(one, plans[one.blueprint_id], tools) for one, tools in chunk])
         kept.append(to_frame("filtered_trajectories", result.kept))
         verdicts.append(to_frame("verdicts", result.verdicts, batch=batch))
     return {"filtered_trajectories": pl.concat(kept), "verdicts": pl.concat(verdicts)}

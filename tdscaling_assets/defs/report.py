@@ -18,7 +18,13 @@ from tdscaling_assets.report.toolgraph import ToolName
 from tdscaling_assets.schema import GroupRow, MetricRow
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.queries import count_canonical_tools, named_trajectories, named_verdicts, plan_of
+from tdscaling_assets.storage.queries import (
+    canonical_tool_ids,
+    count_edges,
+    named_trajectories,
+    named_verdicts,
+    plan_of,
+)
 from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.summaries import (
     batches_until,
@@ -82,8 +88,8 @@ def measure_batch(lake: Lake, batch: str, settings: Settings) -> tuple[Measured,
                 "resamples": settings.bootstrap,
                 "seed": settings.seed,
                 "cac_target": plan.cac_target if plan else None,
-                "tools": count_canonical_tools(lake),
-                "clusters": lake.read("business_clusters", columns=["cluster_id"]).height,
+                "tools": canonical_tool_ids(lake),
+                "clusters": set(lake.read("business_clusters", columns=["cluster_id"])["cluster_id"]),
                 "generated": chosen.height,
                 "kept": chosen["kept"].sum(),
                 "near_duplicates": copies.filter(inside)["n"].sum(),
@@ -114,7 +120,6 @@ def read_report(lake: Lake, settings: Settings) -> ReportData:
     identities = [one.trajectory_id for one in shown]
     models = speaking_models(lake)
     tools = lake.read("tool_catalog", columns=["tool_id", "server", "name"])
-    edges = lake.query("SELECT count(*) FROM tool_graph").item()
     return ReportData(
         metrics=lake.read("diversity_report"),
         plans=lake.read("evolution_plan"),
@@ -130,6 +135,6 @@ def read_report(lake: Lake, settings: Settings) -> ReportData:
         simulated=is_simulated(models),
         snapshot=lake.snapshot(),
         tool_names={tool_id: ToolName(server, name) for tool_id, server, name in tools.iter_rows()},
-        total_tools=count_canonical_tools(lake),
-        total_edges=edges,
+        total_tools=len(canonical_tool_ids(lake)),
+        total_edges=count_edges(lake),
     )

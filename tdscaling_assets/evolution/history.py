@@ -7,7 +7,8 @@ from tdscaling_assets.schema import Record, RoundPlan
 
 
 class PlanHistory(Record):
-    """All kept trajectories of earlier rounds. `kept_by_label` counts trajectories whose mode has the label.
+    """All kept trajectories of earlier batches, of this round too. `kept_by_label` counts trajectories whose mode has
+    the label.
 
     `share_above` is the share of the previous round's trajectories, rejects too, that were kept and reached its CAC
     target, null when there are none; `decay` is how the chance of being kept falls with planned messages

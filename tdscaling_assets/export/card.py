@@ -14,15 +14,13 @@ MODES_SHOWN = 20
 
 
 class ExportInfo(Record):
-    """Where an export comes from. `snapshot` is the lake's version it was read at, null outside a lake;
-    `license` is the data's licence, empty when nobody has stated one."""
+    """Where an export comes from. `snapshot` is the lake's version it was read at, null outside a lake."""
 
     name: str
     models: tuple[str, ...]
     simulated: bool
     snapshot: int | None = None
     sources: tuple[str, ...] = ()
-    license: str = ""
 
 
 class Refusal(Record):

@@ -12,6 +12,9 @@ from tdscaling_assets.export.sharegpt import sharegpt_row
 from tdscaling_assets.export.sound import find_fault
 from tdscaling_assets.schema import MetricRow, Record, Tool, Trajectory
 
+Offered = tuple[Trajectory, Mapping[str, Tool]]
+"""A trajectory and the tools that it was offered, by id."""
+
 
 class ExportSummary(Record):
     """What an export holds: `exported` + `refused` = trajectories given. `size_bytes` is by file name."""
@@ -24,30 +27,27 @@ class ExportSummary(Record):
 
 def write_export(
     folder: Path,
-    trajectories: Iterable[Trajectory],
-    tools: Mapping[str, Tool],
+    offered: Iterable[Offered],
     metrics: Sequence[MetricRow],
     info: ExportInfo,
 ) -> ExportSummary:
     """Write train.jsonl, sharegpt.jsonl, train.parquet and README.md into `folder`, replacing what it held.
 
-    Trajectories keep their order, and few are in memory at a time. One that no trainer could use is left out, named
-    in the summary and on the card.
+    What is offered keeps its order, and little of it is in memory at a time. A trajectory that no trainer could use is
+    left out, named in the summary and on the card.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         new = Path(temporary) / "new"
         new.mkdir()
-        contents, refused = _write_rows(new, trajectories, tools)
+        contents, refused = _write_rows(new, offered)
         (new / "README.md").write_text(render_card(contents, metrics, info, refused), encoding="utf-8")
         _replace(folder, new, Path(temporary) / "old")
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
     return ExportSummary(folder=folder, exported=contents.count, refused=tuple(refused), size_bytes=sizes)
 
 
-def _write_rows(
-    folder: Path, trajectories: Iterable[Trajectory], tools: Mapping[str, Tool]
-) -> tuple[Contents, list[Refusal]]:
+def _write_rows(folder: Path, offered: Iterable[Offered]) -> tuple[Contents, list[Refusal]]:
     """Every sound trajectory into the three files of rows, the others refused."""
     contents, refused = Contents(), []
     with (
@@ -55,14 +55,14 @@ def _write_rows(
         JsonLines(folder / "sharegpt.jsonl") as sharegpt,
         ParquetRows(folder / "train.parquet") as parquet,
     ):
-        for trajectory in trajectories:
+        for trajectory, tools in offered:
             if fault := find_fault(trajectory, tools):
                 refused.append(Refusal(trajectory_id=trajectory.trajectory_id, reason=fault))
                 continue
-            row = openai_row(trajectory, tools)
+            row = openai_row(trajectory, tools, checked=True)
             openai.write(row)
             parquet.write(row)
-            sharegpt.write(sharegpt_row(trajectory, tools))
+            sharegpt.write(sharegpt_row(trajectory, tools, checked=True))
             contents.add(trajectory)
     return contents, refused
 

@@ -18,9 +18,10 @@ Turn = tuple[str, str]  # (from, value)
 MODEL_SIDE = ("gpt", "function_call")
 
 
-def sharegpt_row(trajectory: Trajectory, tools: Mapping[str, Tool]) -> JsonObject:
-    """`conversations`, `tools` (JSON text), `system`, `id`, `domain`, `mode`, `cac`. Raises TdsError on a fault."""
-    if fault := find_fault(trajectory, tools):
+def sharegpt_row(trajectory: Trajectory, tools: Mapping[str, Tool], *, checked: bool = False) -> JsonObject:
+    """`conversations`, `tools` (JSON text), `system`, `id`, `domain`, `mode`, `cac`. Raises TdsError on a fault,
+    unless the caller has checked that `find_fault` finds none."""
+    if not checked and (fault := find_fault(trajectory, tools)):
         raise TdsError(f"trajectory {trajectory.trajectory_id} cannot be exported: {fault}; leave it out")
     system = [message.content or "" for message in trajectory.messages if message.role == "system"]
     return {

@@ -1,4 +1,4 @@
-"""What a set of trajectories is measured against: its place, its resampling, the catalog's totals, its cost."""
+"""What a set of trajectories is measured against: its place, its resampling, what there is to cover, its cost."""
 
 from typing import Literal
 
@@ -8,7 +8,8 @@ from tdscaling_assets.schema import MetricRow, Record
 
 
 class MeasureContext(Record):
-    """`tools` and `clusters` are the catalog's totals; `generated`, `kept`, `near_duplicates` the funnel's counts.
+    """`tools` and `clusters` are the ids of those that there are now; `generated`, `kept` and `near_duplicates` are the
+    funnel's counts.
 
     `tokens` and `usd` are those of all generated trajectories; `usd` is null when any price is unknown. `checkable` are
     the completed ones whose final state is known beforehand, `agreeing` those of them that ended in it.
@@ -20,8 +21,8 @@ class MeasureContext(Record):
     resamples: int = Field(200, ge=10)
     seed: int = 0
     cac_target: float | None = None
-    tools: int = 0
-    clusters: int = 0
+    tools: frozenset[str] = frozenset()
+    clusters: frozenset[str] = frozenset()
     generated: int = 0
     kept: int = 0
     near_duplicates: int = 0

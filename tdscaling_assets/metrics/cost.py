@@ -5,10 +5,10 @@ from tdscaling_assets.schema import MetricRow
 
 
 def cost_rows(context: MeasureContext, bits: float | None) -> list[MetricRow]:
-    """acceptance_rate, near_duplicate_rate, final_state_agreement, tokens_per_kept, usd_per_kept, tokens_per_bit.
+    """acceptance_rate, near_duplicate_rate, final_state_agreement, tokens and USD per kept trajectory and per bit.
 
     `bits` is the information of the kept set: kept trajectories × mode entropy. Costs are of everything generated,
-    rejected or not. `usd_per_kept` is absent where the price is unknown.
+    rejected or not. Those in USD are absent where a price is unknown.
     """
     rows = [
         *context.share("acceptance_rate", context.kept, context.generated),
@@ -20,4 +20,6 @@ def cost_rows(context: MeasureContext, bits: float | None) -> list[MetricRow]:
         rows += context.share("usd_per_kept", context.usd, context.kept)
     if bits and context.tokens:
         rows.append(context.row("tokens_per_bit", context.tokens / bits, context.kept))
+    if bits and context.usd is not None:
+        rows.append(context.row("usd_per_bit", context.usd / bits, context.kept))
     return rows

@@ -1,7 +1,7 @@
 """Trajectories and the catalog's edges in, shares of the catalog that the trajectories exercise out.
 
 A tool is covered when a trajectory calls it; an edge when a call of its producer comes before a call of its
-consumer in one trajectory; a cluster when a trajectory was made for it.
+consumer in one trajectory; a cluster when a trajectory was made for it. What is gone from the catalog counts nowhere.
 """
 
 import polars as pl
@@ -17,10 +17,12 @@ def coverage_rows(frame: pl.DataFrame, edges: pl.DataFrame, context: MeasureCont
     several edges between the same two tools count as one.
     """
     calls = _call_rows(frame)
+    tools = context.tools.intersection(calls["tool_id"].unique())
+    clusters = context.clusters.intersection(frame["cluster_id"].unique())
     return [
-        *context.share("tool_coverage", calls["tool_id"].n_unique(), context.tools),
+        *context.share("tool_coverage", len(tools), len(context.tools)),
         *context.share("edge_coverage", covered_edges(calls, edges).height, _pairs(edges).height),
-        *context.share("cluster_coverage", frame["cluster_id"].n_unique(), context.clusters),
+        *context.share("cluster_coverage", len(clusters), len(context.clusters)),
     ]
 
 

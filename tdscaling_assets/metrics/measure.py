@@ -11,6 +11,7 @@ from tdscaling_assets.metrics.entropy import plugin_entropy
 from tdscaling_assets.schema import MetricRow
 
 STEERING = ("h_dom_rarefied", "h_mode_rarefied", "cac_mean")
+"""What plateaus are judged by."""
 
 
 def measure(frame: pl.DataFrame, context: MeasureContext, edges: pl.DataFrame | None = None) -> list[MetricRow]:
@@ -28,9 +29,3 @@ def measure(frame: pl.DataFrame, context: MeasureContext, edges: pl.DataFrame | 
 def metric_values(rows: list[MetricRow]) -> dict[str, float]:
     """Metric name → value, of rows that share batch and scope."""
     return {row.metric: row.value for row in rows}
-
-
-def steering_values(rows: list[MetricRow]) -> dict[str, float]:
-    """The steering metrics among the rows: what plateaus are judged by."""
-    values = metric_values(rows)
-    return {name: values[name] for name in STEERING if name in values}

@@ -1,12 +1,12 @@
 """Raw trajectories in, verdicts and kept trajectories out, in a fixed order; each stops at its first reject."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from tdscaling_assets.llm.protocol import ChatModel
 from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.contamination import benchmark_ngrams, shared_ngram
-from tdscaling_assets.quality.duplicates import SeenConversations, find_earlier_copies
+from tdscaling_assets.quality.duplicates import SeenConversations
 from tdscaling_assets.quality.judge import judge_conversation
 from tdscaling_assets.quality.rules import RULES
 from tdscaling_assets.schema import Record, Trajectory, Verdict
@@ -18,17 +18,6 @@ class FunnelResult(Record):
 
     verdicts: tuple[Verdict, ...]
     kept: tuple[Trajectory, ...]
-
-
-async def run_funnel(
-    cases: Sequence[Case], earlier: Iterable[Trajectory], judge: ChatModel | None, settings: Settings
-) -> FunnelResult:
-    """Judge every case by rules, then against earlier ones and benchmarks, then by the judge where there is one.
-
-    Earlier ones are those kept of earlier batches, and those of this one that passed all that comes before the judge.
-    """
-    batch = [case.trajectory for case in cases]
-    return await Funnel(find_earlier_copies(batch, earlier, settings.duplicate_similarity), judge, settings).run(cases)
 
 
 class Funnel:

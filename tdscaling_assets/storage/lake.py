@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import duckdb
 import polars as pl
@@ -32,11 +32,15 @@ from tdscaling_assets.storage.transact import current_snapshot, fetch, retry, sc
 RecordT = TypeVar("RecordT", bound=Record)
 
 _BATCH_ORDER = "CAST(regexp_extract_all(batch, '[0-9]+') AS BIGINT[]), batch"
-_MAINTENANCE = {  # CALL, because as part of a SELECT these report their work without doing it
-    "merged_partitions": "CALL ducklake_merge_adjacent_files('lake')",
-    "expired_snapshots": "CALL ducklake_expire_snapshots('lake', older_than => now() - INTERVAL 7 DAY)",
-    "deleted_files": "CALL ducklake_cleanup_old_files('lake', older_than => now() - INTERVAL 1 DAY)",
-}
+# CALL, because as part of a SELECT these report their work without doing it
+_MERGE = "CALL ducklake_merge_adjacent_files('lake')"
+_FORGET = "CALL ducklake_expire_snapshots('lake', versions => {})"
+_CLEAN = "CALL ducklake_cleanup_old_files('lake', older_than => now() - INTERVAL 1 DAY)"
+_REPLACED = """
+    SELECT snapshot_id FROM (
+        SELECT snapshot_id, lead(snapshot_time) OVER (ORDER BY snapshot_id) AS replaced FROM ducklake_snapshots('lake')
+    ) WHERE replaced < now() - INTERVAL 7 DAY
+"""  # not those that are merely that old: one may have been the newest, and in use, until a moment ago
 
 
 class Update(NamedTuple):
@@ -189,15 +193,22 @@ class Lake:
             return current_snapshot(self._connection)
 
     def maintain(self) -> dict[str, int]:
-        """Merge small files, forget snapshots older than 7 days, delete files unused for a day; the count of each.
+        """Merge small files, forget snapshots replaced 7 days ago, delete files unused for a day; the count of each.
 
-        Open readers are not disturbed.
+        A statement that began less than a day ago, or a transaction less than 7 days ago, is not disturbed.
         """
         with (
             storage_errors("cannot maintain the lake", "check the disk and the catalog, then run it again"),
             write_lock(self._connection, self._settings),
         ):
-            return {name: len(retry(partial(fetch, self._connection, sql))) for name, sql in _MAINTENANCE.items()}
+            merged = self._carry_out(_MERGE)
+            old = [snapshot for (snapshot,) in self._carry_out(_REPLACED)]
+            expired = self._carry_out(_FORGET.format(old)) if old else []
+            deleted = self._carry_out(_CLEAN)
+        return {"merged_partitions": len(merged), "expired_snapshots": len(expired), "deleted_files": len(deleted)}
+
+    def _carry_out(self, sql: str) -> list[tuple[Any, ...]]:
+        return retry(partial(fetch, self._connection, sql))
 
     def _attach(self, read_only: bool) -> None:
         if read_only:

@@ -8,10 +8,11 @@ import polars as pl
 
 from tdscaling_assets.schema import Blueprint, Record, RoundPlan, Tool, ToolVersion, Trajectory, Verdict
 from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.rows import from_frame
+from tdscaling_assets.storage.rows import from_frame, in_chunks
 from tdscaling_assets.storage.tables import find_table
 
 RecordT = TypeVar("RecordT", bound=Record)
+_Version = tuple[str, str]  # tool_id, content_hash
 
 _COUNTED = ("blueprints", "rejected_blueprints", "pending_blueprints", "raw_trajectories", "filtered_trajectories")
 
@@ -21,37 +22,35 @@ def canonical_tools(lake: Lake) -> list[Tool]:
     return [tool for tool in lake.records("tool_catalog", Tool) if tool.present and tool.canonical_id is None]
 
 
-def count_canonical_tools(lake: Lake) -> int:
-    """How many those are."""
-    count: int = lake.query("SELECT count(*) FROM tool_catalog WHERE present AND canonical_id IS NULL").item()
+def canonical_tool_ids(lake: Lake) -> frozenset[str]:
+    """The ids of those."""
+    return frozenset(lake.query("SELECT tool_id FROM tool_catalog WHERE present AND canonical_id IS NULL")["tool_id"])
+
+
+def count_edges(lake: Lake) -> int:
+    """Edges of the tool graph."""
+    count: int = lake.query("SELECT count(*) FROM tool_graph").item()
     return count
 
 
-def stored_versions(lake: Lake, keys: Iterable[tuple[str, str]]) -> list[ToolVersion]:
+def stored_versions(lake: Lake, keys: Iterable[_Version]) -> list[ToolVersion]:
     """The versions of those keys (tool_id, content_hash), by key; keys that are not stored are left out."""
-    wanted = sorted(set(keys))
-    if not wanted:
-        return []
-    frame = lake.query(
-        "SELECT v.* FROM tool_versions AS v JOIN (SELECT unnest(?) AS tool_id, unnest(?) AS content_hash) AS k "
-        "USING (tool_id, content_hash) ORDER BY tool_id, content_hash",
-        [[tool_id for tool_id, _ in wanted], [content for _, content in wanted]],
-    )
-    return from_frame(ToolVersion, frame)
+    return from_frame(ToolVersion, _read_versions(lake, keys, find_table("tool_versions").columns))
 
 
-def tools_used(lake: Lake, trajectory: Trajectory) -> dict[str, Tool]:
-    """The tools that the conversation was offered, as they were then, by id.
+def with_tools(lake: Lake, trajectories: Iterable[Trajectory]) -> Iterator[tuple[Trajectory, dict[str, Tool]]]:
+    """Each trajectory beside the tools that it was offered, as they were then, by id; few are in memory at a time.
 
-    A tool of which the trajectory or the lake has no version (stored before there were any) is the catalog's newest.
+    A tool of which the trajectory or the lake has no version (stored before there were any) is the one that the catalog
+    has now; a tool that the catalog does not have either is absent.
     """
-    used = [(tool_id, trajectory.versions.get(f"tool:{tool_id}", "")) for tool_id in trajectory.tools]
-    found = {one.tool_id: Tool.model_validate(one.definition) for one in stored_versions(lake, used)}
-    if len(found) < len(used):
-        found = {
-            one.tool_id: one for one in lake.records("tool_catalog", Tool) if one.tool_id in trajectory.tools
-        } | found
-    return found
+    tools: dict[_Version, Tool] = {}
+    for chunk in in_chunks(trajectories):
+        used = {key for trajectory in chunk for key in _versions_used(trajectory)}
+        tools = {key: tool for key, tool in tools.items() if key in used}
+        tools |= _tools_of(lake, used - tools.keys())
+        for trajectory in chunk:
+            yield trajectory, {key[0]: tools[key] for key in _versions_used(trajectory) if key in tools}
 
 
 def batch_order(batch: str) -> tuple[list[int], str]:
@@ -108,12 +107,12 @@ def kept_before(lake: Lake, batch: str) -> Iterator[Trajectory]:
 
 def named_trajectories(lake: Lake, trajectory_ids: Sequence[str]) -> list[Trajectory]:
     """The raw trajectories of those ids, by id."""
-    return _named(lake, "raw_trajectories", Trajectory, trajectory_ids)
+    return _named(lake, "raw_trajectories", Trajectory, "trajectory_id", trajectory_ids)
 
 
 def named_verdicts(lake: Lake, trajectory_ids: Sequence[str]) -> list[Verdict]:
     """The verdicts on them, by id and position."""
-    return _named(lake, "verdicts", Verdict, trajectory_ids)
+    return _named(lake, "verdicts", Verdict, "trajectory_id", trajectory_ids)
 
 
 def chosen_trajectories(lake: Lake, sorted_rows: int = 2000) -> Iterator[Trajectory]:
@@ -167,13 +166,37 @@ def sample_kept_blueprints(lake: Lake, before: str, limit: int, seed: int) -> li
     return from_frame(Blueprint, frame)
 
 
-def _named(lake: Lake, table: str, model: type[RecordT], trajectory_ids: Sequence[str]) -> list[RecordT]:
+def _versions_used(trajectory: Trajectory) -> list[_Version]:
+    return [(tool_id, trajectory.versions.get(f"tool:{tool_id}", "")) for tool_id in trajectory.tools]
+
+
+def _tools_of(lake: Lake, keys: Iterable[_Version]) -> dict[_Version, Tool]:
+    """The tool of each version, of an unknown one as it is now."""
+    wanted = set(keys)
+    versions = _read_versions(lake, wanted, ("tool_id", "content_hash", "definition"))
+    found = {(name, content): Tool.model_validate_json(text) for name, content, text in versions.iter_rows()}
+    lost = wanted - found.keys()
+    names = sorted({tool_id for tool_id, _ in lost})
+    now = {one.tool_id: one for one in _named(lake, "tool_catalog", Tool, "tool_id", names)} if names else {}
+    return found | {key: now[key[0]] for key in lost if key[0] in now}
+
+
+def _read_versions(lake: Lake, keys: Iterable[_Version], columns: Iterable[str]) -> pl.DataFrame:
+    wanted = sorted(set(keys))
+    return lake.query(
+        f"SELECT {_names(columns)} FROM tool_versions JOIN (SELECT unnest(?) AS tool_id, unnest(?) AS content_hash) "
+        "USING (tool_id, content_hash) ORDER BY tool_id, content_hash",
+        [[tool_id for tool_id, _ in wanted], [content for _, content in wanted]],
+    )
+
+
+def _named(lake: Lake, table: str, model: type[RecordT], column: str, names: Sequence[str]) -> list[RecordT]:
     declared = find_table(table)
     sql = (
-        f"SELECT {_names(declared.columns)} FROM {table} WHERE trajectory_id IN (SELECT unnest($1)) "
+        f"SELECT {_names(declared.columns)} FROM {table} WHERE {column} IN (SELECT unnest($1)) "
         f"ORDER BY {_names(declared.key)}"
     )
-    return from_frame(model, lake.query(sql, [list(trajectory_ids)]))
+    return from_frame(model, lake.query(sql, [list(names)]))
 
 
 def _names(columns: Iterable[str]) -> str:

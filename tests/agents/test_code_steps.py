@@ -12,7 +12,7 @@ from tdscaling_assets.agents.conversation import Stage
 from tdscaling_assets.blueprints.library import Library
 from tdscaling_assets.code_tasks import FAMILIES, KINDS
 from tdscaling_assets.quality.case import Case
-from tdscaling_assets.quality.funnel import FunnelResult, run_funnel
+from tdscaling_assets.quality.funnel import Funnel, FunnelResult
 from tdscaling_assets.sandbox.protocol import Sandbox
 from tdscaling_assets.schema import CODE_TOOLS, Blueprint, Trajectory
 from tdscaling_assets.settings import Settings
@@ -41,7 +41,7 @@ def docker(settings: Settings) -> Iterator[Sandbox]:
 
 def filter_all(held: Sequence[Trajectory], blueprints: Sequence[Blueprint], stage: Stage) -> FunnelResult:
     cases = [Case(one, blueprint, stage.tools) for one, blueprint in zip(held, blueprints, strict=True)]
-    return asyncio.run(run_funnel(cases, (), None, stage.settings))
+    return asyncio.run(Funnel({}, None, stage.settings).run(cases))
 
 
 def observations(held: Trajectory) -> list[str | None]:

@@ -12,7 +12,7 @@ from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.measures import unused_calls
 from tdscaling_assets.prompts import LEAK_MARKERS
 from tdscaling_assets.quality.case import Case
-from tdscaling_assets.quality.funnel import FunnelResult, run_funnel
+from tdscaling_assets.quality.funnel import Funnel, FunnelResult
 from tdscaling_assets.schema import OPERATORS, PROMISED_LABEL, Blueprint, Trajectory
 
 Hold = Callable[[Sequence[Blueprint], Stage], list[Trajectory]]
@@ -22,7 +22,7 @@ MakeDouble = Callable[..., Any]
 def filter_all(trajectories: Sequence[Trajectory], blueprints: Sequence[Blueprint], stage: Stage) -> FunnelResult:
     """The funnel's verdicts on conversations, which are in the order of their blueprints."""
     cases = [Case(*pair, stage.tools) for pair in zip(trajectories, blueprints, strict=True)]
-    return asyncio.run(run_funnel(cases, (), None, stage.settings))
+    return asyncio.run(Funnel({}, None, stage.settings).run(cases))
 
 
 def obeying(stage: Stage, compliance: float) -> Stage:

@@ -17,7 +17,7 @@ from tdscaling_assets.catalog.execute import live_servers
 from tdscaling_assets.catalog.harvest import build_catalog
 from tdscaling_assets.catalog.sources import read_sources
 from tdscaling_assets.llm.teacher import ScriptedTeacher
-from tdscaling_assets.quality.funnel import run_funnel
+from tdscaling_assets.quality.funnel import Funnel
 from tdscaling_assets.quality.rules import Case
 from tdscaling_assets.remote.live import LiveServers
 from tdscaling_assets.schema import Binding, Blueprint, JsonObject, Step, Trajectory, Turn
@@ -115,7 +115,7 @@ def test_conversations_are_held_over_a_live_server_and_kept(converse: Converse, 
         assert answer["target"]["datetime"] in (one.messages[-1].content or "")
     assert not any(message.simulated for one in held for message in one.messages)
     cases = [Case(one, blueprint, stage.tools) for one, blueprint in zip(held, blueprints, strict=True)]
-    assert asyncio.run(run_funnel(cases, (), None, stage.settings)).kept == tuple(held)
+    assert asyncio.run(Funnel({}, None, stage.settings).run(cases)).kept == tuple(held)
 
 
 def test_a_server_that_breaks_fails_its_conversation_alone_and_without_secrets(converse: Converse) -> None:

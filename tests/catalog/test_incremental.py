@@ -14,7 +14,8 @@ from tdscaling_assets.catalog.store import write_catalog
 from tdscaling_assets.schema import CODE_TOOLS, JsonObject, Trajectory
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.queries import tools_used
+from tdscaling_assets.storage.queries import with_tools
+from tdscaling_assets.storage.rows import CHUNK_ROWS
 
 OWN = len(CODE_TOOLS)
 
@@ -158,8 +159,28 @@ def test_an_old_trajectory_resolves_to_the_version_it_used(tmp_path: Path, traje
     assert old.tool_id == new.tool_id and old.description != new.description
     used = {"tools": (old.tool_id,), "versions": {f"tool:{old.tool_id}": old.content_hash}}
     with Lake.open(Settings(home=tmp_path, catalog="", lake_data=""), read_only=True) as lake:
-        assert tools_used(lake, trajectory.model_copy(update=used)) == {old.tool_id: old}
-        assert tools_used(lake, trajectory.model_copy(update=used | {"versions": {}})) == {old.tool_id: new}
+        then = trajectory.model_copy(update=used)
+        unversioned = trajectory.model_copy(update=used | {"versions": {}})
+        stranger = trajectory.model_copy(update={"tools": ("nobody",)})
+        assert list(with_tools(lake, [then, unversioned, stranger, then])) == [
+            (then, {old.tool_id: old}),
+            (unversioned, {old.tool_id: new}),
+            (stranger, {}),
+            (then, {old.tool_id: old}),
+        ]
+
+
+def test_versions_are_read_anew_for_the_next_chunk(tmp_path: Path, trajectory: Trajectory) -> None:
+    write(tmp_path, tool("pay"), tool("ship"))
+    tools = [one for one in run(tmp_path, "t1")[0].tools if one.tool_id not in CODE_TOOLS]
+    used = [
+        trajectory.model_copy(update={"tools": (one.tool_id,), "versions": {f"tool:{one.tool_id}": one.content_hash}})
+        for one in tools
+    ]
+    with Lake.open(Settings(home=tmp_path, catalog="", lake_data=""), read_only=True) as lake:
+        resolved = [offered for _, offered in with_tools(lake, [*used[:1] * CHUNK_ROWS, *used[1:], *used[:1]])]
+    assert resolved[0] == resolved[CHUNK_ROWS - 1] == resolved[-1] == {tools[0].tool_id: tools[0]}
+    assert resolved[CHUNK_ROWS] == {tools[1].tool_id: tools[1]}
 
 
 def test_the_raw_record_is_kept_as_it_came(tmp_path: Path) -> None:

@@ -156,3 +156,10 @@ def test_a_row_of_a_faulty_conversation_names_it(
 ) -> None:
     with pytest.raises(TdsError, match="trajectory t7 cannot be exported: call c1 has no answer"):
         make_row(make("t7", messages=(USER, call())), tools)
+
+
+@pytest.mark.parametrize("make_row", [openai_row, sharegpt_row])
+def test_a_row_that_was_checked_is_not_checked_again(
+    make: MakeTrajectory, tools: Tools, make_row: Callable[..., JsonObject]
+) -> None:
+    assert make_row(make("t7", messages=(USER, call())), tools, checked=True)["id"] == "t7"

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,13 +7,17 @@ import pytest
 import yaml
 
 from tdscaling_assets.export.card import Contents, ExportInfo, render_card
-from tdscaling_assets.export.folder import write_export
+from tdscaling_assets.export.folder import Offered, write_export
 from tdscaling_assets.schema import Message, MetricRow, Tool, Trajectory
 
 MakeTrajectory = Callable[..., Trajectory]
 Tools = dict[str, Tool]
 INFO = ExportInfo(name="demo", models=("teacher/scripted",), simulated=True, snapshot=42, sources=("builtin",))
 METRICS = (MetricRow(batch="r01-b01", scope="cumulative", metric="h_dom", value=1.5, ci_low=1.25, ci_high=1.75, n=2),)
+
+
+def offer(tools: Tools, *trajectories: Trajectory) -> list[Offered]:
+    return [(trajectory, tools) for trajectory in trajectories]
 
 
 def contents(trajectories: list[Trajectory]) -> Contents:
@@ -23,7 +28,7 @@ def contents(trajectories: list[Trajectory]) -> Contents:
 
 
 def test_an_export_is_four_files_of_the_same_rows(make: MakeTrajectory, tools: Tools, tmp_path: Path) -> None:
-    summary = write_export(tmp_path / "demo", [make("t2"), make("t1")], tools, METRICS, INFO)
+    summary = write_export(tmp_path / "demo", offer(tools, make("t2"), make("t1")), METRICS, INFO)
 
     assert sorted(summary.size_bytes) == ["README.md", "sharegpt.jsonl", "train.jsonl", "train.parquet"]
     assert summary.exported == 2 and summary.refused == ()
@@ -32,10 +37,22 @@ def test_an_export_is_four_files_of_the_same_rows(make: MakeTrajectory, tools: T
     assert pl.read_parquet(tmp_path / "demo" / "train.parquet")["id"].to_list() == ["t2", "t1"]
 
 
+def test_each_conversation_has_the_tools_that_it_was_offered(
+    make: MakeTrajectory, tools: Tools, tmp_path: Path
+) -> None:
+    older = {name: tool.model_copy(update={"description": "As it was."}) for name, tool in tools.items()}
+
+    write_export(tmp_path / "demo", [*offer(older, make("t1")), *offer(tools, make("t2"))], (), INFO)
+
+    lines = (tmp_path / "demo" / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    told = [[tool["function"]["description"] for tool in json.loads(line)["tools"]] for line in lines]
+    assert told == [["As it was.", "As it was."], ["The tool get_order.", "The tool list_orders."]]
+
+
 def test_what_no_trainer_can_use_is_counted_and_named(make: MakeTrajectory, tools: Tools, tmp_path: Path) -> None:
     broken = make("bad", messages=(Message(role="user", content="Hello."),))
 
-    summary = write_export(tmp_path / "demo", [make("t1"), broken], tools, (), INFO)
+    summary = write_export(tmp_path / "demo", offer(tools, make("t1"), broken), (), INFO)
 
     assert summary.exported == 1
     assert [row.trajectory_id for row in summary.refused] == ["bad"]
@@ -43,9 +60,9 @@ def test_what_no_trainer_can_use_is_counted_and_named(make: MakeTrajectory, tool
 
 
 def test_an_export_replaces_itself_and_leaves_nothing_else(make: MakeTrajectory, tools: Tools, tmp_path: Path) -> None:
-    write_export(tmp_path / "demo", [make("t1")], tools, (), INFO)
+    write_export(tmp_path / "demo", offer(tools, make("t1")), (), INFO)
     (tmp_path / "demo" / "stale.txt").write_text("old")
-    write_export(tmp_path / "demo", [make("t2")], tools, (), INFO)
+    write_export(tmp_path / "demo", offer(tools, make("t2")), (), INFO)
 
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
     assert pl.read_ndjson(tmp_path / "demo" / "train.jsonl")["id"].to_list() == ["t2"]
@@ -53,11 +70,11 @@ def test_an_export_replaces_itself_and_leaves_nothing_else(make: MakeTrajectory,
 
 
 def test_a_failed_export_leaves_the_last_one(make: MakeTrajectory, tools: Tools, tmp_path: Path) -> None:
-    write_export(tmp_path / "demo", [make("t1")], tools, (), INFO)
+    write_export(tmp_path / "demo", offer(tools, make("t1")), (), INFO)
     unwritable = make("t2", messages=(Message(role="assistant", content="\ud800"),))
 
     with pytest.raises(UnicodeEncodeError):
-        write_export(tmp_path / "demo", [unwritable], tools, (), INFO)
+        write_export(tmp_path / "demo", offer(tools, unwritable), (), INFO)
 
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
     assert pl.read_ndjson(tmp_path / "demo" / "train.jsonl")["id"].to_list() == ["t1"]
@@ -65,7 +82,7 @@ def test_a_failed_export_leaves_the_last_one(make: MakeTrajectory, tools: Tools,
 
 def test_equal_exports_are_equal_byte_for_byte(make: MakeTrajectory, tools: Tools, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        write_export(tmp_path / name, [make("t1"), make("t2")], tools, METRICS, INFO)
+        write_export(tmp_path / name, offer(tools, make("t1"), make("t2")), METRICS, INFO)
 
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
@@ -89,15 +106,14 @@ def test_the_card_warns_of_a_simulated_teacher_only(make: MakeTrajectory) -> Non
 
 
 def test_the_card_claims_no_licence_that_nobody_stated(make: MakeTrajectory) -> None:
-    stated = INFO.model_copy(update={"license": "cc-by-4.0"})
+    card = render_card(contents([make()]), (), INFO)
 
-    unstated = yaml.safe_load(render_card(contents([make()]), (), INFO).split("---")[1])
-    assert "license" not in unstated
-    assert yaml.safe_load(render_card(contents([make()]), (), stated).split("---")[1])["license"] == "cc-by-4.0"
+    assert "license" not in yaml.safe_load(card.split("---")[1])
+    assert "Nobody has stated a licence" in card
 
 
 def test_the_front_matter_points_at_files_of_the_export(make: MakeTrajectory, tools: Tools, tmp_path: Path) -> None:
-    summary = write_export(tmp_path / "demo", [make()], tools, (), INFO)
+    summary = write_export(tmp_path / "demo", offer(tools, make()), (), INFO)
     front = yaml.safe_load((tmp_path / "demo" / "README.md").read_text(encoding="utf-8").split("---")[1])
 
     assert {config["data_files"] for config in front["configs"]} <= set(summary.size_bytes)

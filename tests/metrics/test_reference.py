@@ -58,8 +58,8 @@ CONTEXTS = st.builds(
     rarefaction=st.integers(2, 12),
     resamples=st.just(20),
     cac_target=st.one_of(st.none(), st.floats(0, 20)),
-    tools=st.integers(0, 9),
-    clusters=st.integers(0, 9),
+    tools=st.frozensets(st.sampled_from([*TOOLS, "never"])),
+    clusters=st.frozensets(st.sampled_from(["c1", "c2", "c9"])),
     near_duplicates=st.integers(0, 9),
     tokens=st.integers(0, 9_999),
     usd=st.one_of(st.none(), st.floats(0, 9)),
@@ -224,6 +224,7 @@ def catalog_figures(
     kept: list[Run], edges: list[tuple[str, str]], context: MeasureContext
 ) -> dict[str, tuple[float, int]]:
     called = {tool for run in kept for tool in run.calls}
+    served = {run.cluster_id for run in kept}
     met = {
         (first, second)
         for run in kept
@@ -232,9 +233,9 @@ def catalog_figures(
         if (first, second) in edges
     }
     return {
-        **share("tool_coverage", len(called), context.tools),
+        **share("tool_coverage", sum(tool in called for tool in context.tools), len(context.tools)),
         **share("edge_coverage", len(met), len(set(edges))),
-        **share("cluster_coverage", len({run.cluster_id for run in kept}), context.clusters),
+        **share("cluster_coverage", sum(name in served for name in context.clusters), len(context.clusters)),
     }
 
 
@@ -250,6 +251,8 @@ def rates(kept: list[Run], context: MeasureContext) -> dict[str, tuple[float, in
     bits = entropy([tuple(run.mode) for run in kept]) * len(kept)
     if bits > 0 and context.tokens:
         figures["tokens_per_bit"] = (context.tokens / bits, context.kept)
+    if bits > 0 and context.usd is not None:
+        figures["usd_per_bit"] = (context.usd / bits, context.kept)
     return figures
 
 

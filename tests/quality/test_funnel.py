@@ -13,7 +13,8 @@ from tdscaling_assets.llm.protocol import ChatModel, ChatReply, ChatRequest
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.contamination import benchmark_ngrams, shared_ngram
-from tdscaling_assets.quality.funnel import Funnel, FunnelResult, run_funnel
+from tdscaling_assets.quality.duplicates import find_earlier_copies
+from tdscaling_assets.quality.funnel import Funnel, FunnelResult
 from tdscaling_assets.quality.rules import RULES
 from tdscaling_assets.schema import Failure, Trajectory, Verdict
 from tdscaling_assets.settings import Settings
@@ -47,7 +48,9 @@ def funnel(
     judge: ChatModel | None = None,
     **changes: object,
 ) -> FunnelResult:
-    return asyncio.run(run_funnel(cases, earlier, judge, settings.model_copy(update=dict(changes))))
+    changed = settings.model_copy(update=dict(changes))
+    copies = find_earlier_copies([case.trajectory for case in cases], earlier, changed.duplicate_similarity)
+    return asyncio.run(Funnel(copies, judge, changed).run(cases))
 
 
 def last_verdict(result: FunnelResult, case: Case) -> Verdict:

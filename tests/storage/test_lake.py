@@ -224,12 +224,25 @@ def test_maintenance_keeps_rows_and_recent_snapshots(lake: Lake, settings: Setti
 def test_maintenance_forgets_what_is_a_week_old_and_its_files(lake: Lake, settings: Settings) -> None:
     for name in ("a", "b", "c"):
         lake.write({"diversity_report": metrics(BATCH, name)}, batch=BATCH, message=name)
-    _age(settings, "UPDATE ducklake_snapshot SET snapshot_time = datetime('now', '-8 days')")
+    _age(settings, _EIGHT_DAYS_OLD)
     assert lake.maintain()["expired_snapshots"] > 0
     _age(settings, "UPDATE ducklake_files_scheduled_for_deletion SET schedule_start = datetime('now', '-2 days')")
     assert lake.maintain()["deleted_files"] == 2
     assert len(list((settings.home / "lake" / "data").rglob("*.parquet"))) == 2  # one report, one schema version
     assert lake.read("diversity_report")["metric"].to_list() == ["c"]
+
+
+def test_maintenance_leaves_an_open_reader_its_files(lake: Lake, settings: Settings) -> None:
+    lake.write({"diversity_report": metrics(BATCH, "old")}, batch=BATCH, message="old")
+    with Lake.open(settings, read_only=True) as reader:
+        reader.query("BEGIN")
+        before = reader.read("diversity_report")["metric"].to_list()
+        _age(settings, _EIGHT_DAYS_OLD)
+        lake.write({"diversity_report": metrics(BATCH, "new")}, batch=BATCH, message="new")
+        assert lake.maintain()["expired_snapshots"] > 0
+        assert reader.read("diversity_report")["metric"].to_list() == before == ["old"]
+        reader.query("COMMIT")
+        assert reader.read("diversity_report")["metric"].to_list() == ["new"]
 
 
 def test_a_persons_sql_finds_bare_table_names(lake: Lake, settings: Settings) -> None:
@@ -265,6 +278,11 @@ def test_local_variables_are_not_tables(shared: Lake) -> None:
     with pytest.raises(StorageError, match="secret does not exist"):
         shared.query("SELECT * FROM secret")
     assert secret.height == 1
+
+
+_EIGHT_DAYS_OLD = """
+    UPDATE ducklake_snapshot SET snapshot_time = datetime('now', '-8 days', '+' || snapshot_id || ' seconds')
+"""
 
 
 def _age(settings: Settings, statement: str) -> None:
