@@ -32,6 +32,9 @@ async def blueprints(context: dg.AssetExecutionContext, system: System) -> dg.Ma
         async with models:
             written, untold = await write_scenarios(made.blueprints, models["planner"], settings)
         rejected = [*made.rejected, *untold]
+        unwritten = sum(not blueprint.has_scenario for blueprint in written)
+        if unwritten:
+            context.log.warning(f"{unwritten} of {len(written)} blueprints have no scenario: the budget is spent")
         frames = {
             "blueprints": to_frame("blueprints", written),
             "rejected_blueprints": to_frame("rejected_blueprints", rejected),
@@ -39,6 +42,7 @@ async def blueprints(context: dg.AssetExecutionContext, system: System) -> dg.Ma
         metadata = {
             "attempts": len(made.blueprints) + len(made.rejected),
             "rejected_blueprints": len(rejected),
+            "without_scenario": unwritten,
             "target_cac_mean": _mean([blueprint.target_cac for blueprint in written]),
             "with_operators": sum(bool(blueprint.lineage.operators) for blueprint in written),
             "modes": len({blueprint.target_mode for blueprint in written}),

@@ -15,7 +15,7 @@ from tdscaling_assets.storage.queries import metric_history, reported_batches, s
 
 class Progress(NamedTuple):
     """What the lake says of the batches: which have a report, which have pending blueprints, and the steering metrics
-    (cumulative scope) of those that a decision compares."""
+    (cumulative scope) of those that a decision compares, unless no conversation of them was held."""
 
     reported: Sequence[str]
     pending: Sequence[str]
@@ -29,9 +29,10 @@ def read_progress(settings: Settings) -> Progress:
         before, window = compared_batches(reported, settings.plateau_window, settings.ceiling_rounds)
         rows = metric_history(lake, "cumulative", [before, *window] if before else window)
         pending = stored_batches(lake, "pending_blueprints")
+        held = stored_batches(lake, "raw_trajectories")
     metrics: dict[str, dict[str, float]] = {}
     for batch, metric, value in rows.select("batch", "metric", "value").iter_rows():
-        if plain_name(metric) in STEERING:
+        if plain_name(metric) in STEERING and batch in held:
             metrics.setdefault(batch, {})[metric] = value
     return Progress(reported, pending, metrics)
 

@@ -29,12 +29,18 @@ from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.spool import Spool
 
+_NO_SCENARIO = (
+    "the budget ended before its scenario was written: raise TDS_BUDGET_BATCH, or wait for the next night where "
+    "TDS_BUDGET_NIGHT is spent, and run the batch again"
+)
+
 
 @table_asset("raw_trajectories", "litellm", deps=["blueprints"])
 async def raw_trajectories(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """One conversation per blueprint, completed or failed with its reason; a run that died resumes where it was.
 
-    Blueprints that the budget did not reach are in `pending_blueprints`; running the batch again goes on with them.
+    Blueprints that the budget did not reach, maybe all, are in `pending_blueprints`; running the batch again goes on
+    with them.
     """
     settings, batch = system.settings(), context.partition_key
     with Lake.open(settings) as lake:
@@ -46,8 +52,6 @@ async def raw_trajectories(context: dg.AssetExecutionContext, system: System) ->
         done, stopped = await _hold(blueprints, stage, models, spool, context.log.info)
         held = [one.blueprint_id for one in blueprints if one.blueprint_id in done]
         pending = [_pend(one, stopped) for one in blueprints if one.blueprint_id not in done]
-        if pending and not held:
-            raise TdsError(f"no conversation of batch {batch} was held: {stopped}")
         if held and all(_model_was_gone(spool.read(blueprint_id)) for blueprint_id in held):
             last = spool.read(held[-1]).failure
             spool.clear()
@@ -63,7 +67,7 @@ async def raw_trajectories(context: dg.AssetExecutionContext, system: System) ->
             metadata = {**_figures(trajectories), "pending": len(pending)}
             result = store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=metadata)
         if pending:
-            context.log.warning(f"{len(pending)} of {len(blueprints)} blueprints stay pending: {stopped}")
+            context.log.warning(f"{len(pending)} of {len(blueprints)} blueprints stay pending: {pending[-1].reason}")
         else:
             spool.clear()
     return result
@@ -100,7 +104,8 @@ async def _hold(
             opened.push_async_callback(stage.live.close)
         await opened.enter_async_context(models)
         opened.callback(asyncio.create_task(progress.watch()).cancel)
-        stopped = await run_batch([one for one in blueprints if one.blueprint_id not in done], stage, keep)
+        due = [one for one in blueprints if one.has_scenario and one.blueprint_id not in done]
+        stopped = await run_batch(due, stage, keep)
     return done, stopped
 
 
@@ -129,7 +134,8 @@ def open_stage(settings: Settings, tools: Sequence[Tool], blueprints: Sequence[B
     )
 
 
-def _pend(blueprint: Blueprint, reason: str) -> PendingBlueprint:
+def _pend(blueprint: Blueprint, stopped: str) -> PendingBlueprint:
+    reason = stopped if blueprint.has_scenario else _NO_SCENARIO
     return PendingBlueprint(
         blueprint_id=blueprint.blueprint_id, round=blueprint.round, batch=blueprint.batch, reason=reason
     )

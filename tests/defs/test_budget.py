@@ -9,6 +9,9 @@ import pytest
 from tdscaling_assets.commands.estimate import estimate_batch
 from tdscaling_assets.defs import run
 from tdscaling_assets.defs.automation import entropy_plateau_sensor, nightly_synthesis
+from tdscaling_assets.defs.progress import read_decision
+from tdscaling_assets.evolution.plateau import NewRound, Wait
+from tdscaling_assets.schema import Blueprint
 from tdscaling_assets.settings import load_settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import batch_counts
@@ -85,6 +88,51 @@ def test_a_batch_that_stopped_after_its_last_conversation_takes_nothing_more(
         lake.write(report, batch="r01-b02", message="as if stopped")
     key, waiting, roles = estimate_batch(open_instance(young_copy), settings, new_round=False)
     assert (key, waiting, sum(one.calls for one in roles)) == ("r01-b02", 0, 0)
+
+
+def test_a_budget_that_ends_while_scenarios_are_written_leaves_an_empty_batch_that_is_finished_when_it_is_raised(
+    young_copy: Path, open_instance: Open, counts: Callable[[], dict[str, int]], paid_model: pytest.MonkeyPatch
+) -> None:
+    paid_model.setenv("TDS_BUDGET_BATCH", "3")
+    assert next_batch(young_copy, open_instance) == BATCH
+    assert (counts()["blueprints"], counts()["pending_blueprints"], counts()["raw_trajectories"]) == (SIZE, SIZE, 0)
+    written = with_scenario(young_copy)
+    assert 0 < len(written) < SIZE
+    with Lake.open(load_settings(), read_only=True) as lake:
+        alone = set(lake.read("diversity_report", batch=BATCH).filter(scope="batch")["metric"])
+        reasons = " ".join(lake.read("pending_blueprints", batch=BATCH)["reason"])
+    assert {*alone} <= {"tool_coverage", "edge_coverage", "cluster_coverage"}
+    assert "the batch's budget of $3" in reasons and "the budget ended before its scenario was written" in reasons
+    checks = open_instance(young_copy).event_log_storage.get_asset_check_execution_history
+    for asset in ("blueprints", "raw_trajectories", "filtered_trajectories"):
+        (newest,) = checks(dg.AssetCheckKey(dg.AssetKey(asset), "nothing_dropped"), limit=1)
+        assert newest.status.value == "SUCCEEDED"
+    outcome = nightly_synthesis(dg.build_schedule_context(instance=open_instance(young_copy)))
+    assert isinstance(outcome, dg.RunRequest) and outcome.partition_key == "r01-b04"
+    paid_model.setenv("TDS_BUDGET_BATCH", "10000")
+    run.run_batch(open_instance(young_copy), BATCH, {"home": str(young_copy), "batch_size": SIZE})
+    assert (counts()["raw_trajectories"], counts()["pending_blueprints"]) == (SIZE, 0)
+    finished = with_scenario(young_copy)
+    assert len(finished) == SIZE and written.items() <= finished.items()
+
+
+def test_a_batch_without_a_conversation_has_not_stood_still(
+    young_copy: Path,
+) -> None:
+    settings = load_settings(home=young_copy, plateau_window=1, plateau_epsilon=1000)
+    assert isinstance(read_decision(settings, ["r01-b01", "r01-b02"]), NewRound)
+    with Lake.open(settings) as lake:
+        none = {"raw_trajectories": lake.read("raw_trajectories", batch="r01-b02").clear()}
+        lake.write(none, batch="r01-b02", message="as if the budget had ended before")
+    decision = read_decision(settings, ["r01-b01", "r01-b02"])
+    assert isinstance(decision, Wait)
+    assert decision.reason.startswith("The report of r01-b02 has no steering metrics")
+
+
+def with_scenario(home: Path) -> dict[str, str]:
+    """Goals of the batch's blueprints that have one, by id."""
+    with Lake.open(load_settings(home=home), read_only=True) as lake:
+        return {one.blueprint_id: one.goal for one in lake.records("blueprints", Blueprint, batch=BATCH) if one.goal}
 
 
 def test_a_batch_whose_budget_is_spent_does_not_hold_up_the_next(
