@@ -432,6 +432,10 @@ class Verdict(Record):
     reason: str = ""
 
 
+UNJUDGED = "unjudged"
+"""The rule of a verdict that holds a conversation back until the judge can be paid."""
+
+
 # ── measures of sets ─────────────────────────────────────────────────────────────────────────────────────────
 
 

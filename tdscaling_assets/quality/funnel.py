@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
+from tdscaling_assets.errors import BudgetReachedError
 from tdscaling_assets.llm.protocol import ChatModel
 from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.contamination import benchmark_ngrams, shared_ngram
 from tdscaling_assets.quality.duplicates import SeenConversations, find_earlier_copies
 from tdscaling_assets.quality.judge import judge_conversation
 from tdscaling_assets.quality.rules import RULES
-from tdscaling_assets.schema import Record, Trajectory, Verdict
+from tdscaling_assets.schema import UNJUDGED, Record, Trajectory, Verdict
 from tdscaling_assets.settings import Settings
 
 
@@ -23,7 +24,10 @@ class FunnelResult(Record):
 async def run_funnel(
     cases: Sequence[Case], earlier: Iterable[Trajectory], judge: ChatModel | None, settings: Settings
 ) -> FunnelResult:
-    """Judge every case by rules, then against kept ones and benchmarks, then by the judge where there is one."""
+    """Judge every case by rules, then against kept ones and benchmarks, then by the judge where there is one.
+
+    What the judge cannot be paid for is held back as `unjudged`.
+    """
     batch = [case.trajectory for case in cases]
     return await Funnel(find_earlier_copies(batch, earlier, settings.duplicate_similarity), judge, settings).run(cases)
 
@@ -88,8 +92,11 @@ async def _judge_all(kept: Sequence[Trajectory], judge: ChatModel, position: int
     slots = asyncio.Semaphore(settings.concurrency)
 
     async def one(trajectory: Trajectory) -> Verdict:
-        async with slots:
-            score, reason = await judge_conversation(trajectory, judge, settings)
+        try:
+            async with slots:
+                score, reason = await judge_conversation(trajectory, judge, settings)
+        except BudgetReachedError as error:
+            return _verdict(trajectory, position, UNJUDGED, str(error))
         low = score is not None and score < settings.judge_threshold
         return Verdict(
             trajectory_id=trajectory.trajectory_id,

@@ -4,14 +4,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
+from rich.console import Console
 
+from tdscaling_assets.agents.forecast import ENOUGH_CALLS
 from tdscaling_assets.commands.estimate import estimate_batch
+from tdscaling_assets.commands.terminal import print_batches
 from tdscaling_assets.defs import run
 from tdscaling_assets.defs.automation import entropy_plateau_sensor, nightly_synthesis
-from tdscaling_assets.defs.progress import read_decision
+from tdscaling_assets.defs.progress import read_decision, read_finished, read_progress
+from tdscaling_assets.defs.system import open_replies
+from tdscaling_assets.errors import TdsError
 from tdscaling_assets.evolution.plateau import NewRound, Wait
-from tdscaling_assets.schema import Blueprint
+from tdscaling_assets.schema import Blueprint, Usage
 from tdscaling_assets.settings import load_settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import batch_counts
@@ -114,6 +120,78 @@ def test_a_budget_that_ends_while_scenarios_are_written_leaves_an_empty_batch_th
     assert (counts()["raw_trajectories"], counts()["pending_blueprints"]) == (SIZE, 0)
     finished = with_scenario(young_copy)
     assert len(finished) == SIZE and written.items() <= finished.items()
+
+
+def test_conversations_leave_enough_for_the_judge(
+    young_copy: Path, open_instance: Open, counts: Callable[[], dict[str, int]], paid_model: pytest.MonkeyPatch
+) -> None:
+    paid_model.setenv("TDS_MODEL_JUDGE", "openai/teacher")
+    next_batch(young_copy, open_instance)
+    given = verdicts(young_copy)
+    assert counts()["pending_blueprints"] > 0
+    assert given.filter(pl.col("score").is_not_null(), rule="judge").height == counts()["filtered_trajectories"] > 0
+    assert given.filter(rule="unjudged").is_empty()
+
+
+def test_what_the_judge_was_not_paid_for_is_not_kept_and_is_judged_when_the_budget_is_raised(
+    young_copy: Path, open_instance: Open, counts: Callable[[], dict[str, int]], paid_model: pytest.MonkeyPatch
+) -> None:
+    paid_model.setenv("TDS_MODEL_JUDGE", "openai/teacher")
+    with open_replies(load_settings(), "") as replies:  # by its past calls the judge is free, so nothing is kept back
+        for number in range(ENOUGH_CALLS):
+            replies.put(f"past {number}", "judge", "", Usage(usd=0.0, model="openai/teacher", calls=1))
+    next_batch(young_copy, open_instance)
+    first, held_back = counts(), verdicts(young_copy).filter(rule="unjudged")
+    assert held_back.height > 0 and set(held_back["keep"]) == {False}
+    assert all("the batch's budget of $50 is spent" in reason for reason in held_back["reason"])
+    assert first["raw_trajectories"] == first["filtered_trajectories"] + first["rejected_trajectories"]
+    assert first["rejected_trajectories"] >= held_back.height
+    paid_model.setenv("TDS_BUDGET_BATCH", "10000")
+    _, waiting, roles = estimate_batch(open_instance(young_copy), load_settings(), new_round=False)
+    assert {one.role: one.calls for one in roles}["judge"] == waiting + held_back.height
+    assert next_batch(young_copy, open_instance) == BATCH
+    given = verdicts(young_copy)
+    assert given.filter(rule="unjudged").is_empty()
+    assert {*held_back["trajectory_id"]} <= {*given.filter(pl.col("score").is_not_null())["trajectory_id"]}
+    assert list((young_copy / "spool").iterdir()) == []
+
+
+def test_a_batch_is_not_finished_while_a_conversation_waits_for_the_judge(
+    young_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load_settings(home=young_copy)
+    assert read_finished(settings) == ["r01-b01", "r01-b02"]
+    with Lake.open(settings) as lake:
+        given = lake.read("verdicts", batch="r01-b02")
+        last = pl.int_range(pl.len()) == 0
+        waits = given.with_columns(
+            rule=pl.when(last).then(pl.lit("unjudged")).otherwise("rule"), keep=pl.col("keep") & ~last
+        )
+        lake.write({"verdicts": waits}, batch="r01-b02", message="as if the budget had ended")
+    assert read_finished(settings) == ["r01-b01"]
+    assert list(read_progress(settings).pending) == ["r01-b02"]
+    print_batches(settings, Console(width=200))
+    assert "1 conversations of r01-b02 wait for the judge" in capsys.readouterr().out
+
+
+def test_a_spent_budget_does_not_replace_what_is_stored_by_nothing(
+    young_copy: Path, open_instance: Open, paid_model: pytest.MonkeyPatch
+) -> None:
+    paid_model.setenv("TDS_BUDGET_BATCH", "1")
+    with open_replies(load_settings(), "r01-b02") as replies:
+        replies.put("past", "user", "", Usage(usd=2.0, model="openai/teacher", calls=1))
+    with Lake.open(load_settings(), read_only=True) as lake:
+        before = lake.read("blueprints", batch="r01-b02"), lake.read("raw_trajectories", batch="r01-b02")
+    with pytest.raises(TdsError, match="the conversations of batch r01-b02 stay as they are stored"):
+        run.run_batch(open_instance(young_copy), "r01-b02", {"home": str(young_copy)})
+    with Lake.open(load_settings(), read_only=True) as lake:
+        assert lake.read("blueprints", batch="r01-b02").equals(before[0])
+        assert lake.read("raw_trajectories", batch="r01-b02").equals(before[1])
+
+
+def verdicts(home: Path) -> pl.DataFrame:
+    with Lake.open(load_settings(home=home), read_only=True) as lake:
+        return lake.read("verdicts", batch=BATCH)
 
 
 def test_a_batch_without_a_conversation_has_not_stood_still(
