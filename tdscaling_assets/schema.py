@@ -303,6 +303,11 @@ class Blueprint(Record):
     seed: int
 
     @property
+    def has_scenario(self) -> bool:
+        """Whether the planner has written title, persona and goal; they are empty where the budget ended before."""
+        return bool(self.goal)
+
+    @property
     def planned_messages(self) -> int:
         """Assistant messages of a conversation that goes as planned: one per turn, per group of calls, and per attempt
         that is to fail."""
@@ -429,6 +434,10 @@ class Verdict(Record):
     keep: bool
     score: float | None = None
     reason: str = ""
+
+
+UNJUDGED = "unjudged"
+"""The rule of a verdict that holds a conversation back until the judge can be paid."""
 
 
 # ── measures of sets ─────────────────────────────────────────────────────────────────────────────────────────

@@ -9,11 +9,20 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from tdscaling_assets.llm.prices import price
 from tdscaling_assets.llm.protocol import CHARACTERS_PER_TOKEN
+from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.prompts import template_size
 from tdscaling_assets.schema import Blueprint, Role, Tool, function_schema
+from tdscaling_assets.settings import Settings
+from tdscaling_assets.storage.replies import RoleCost
 
 _SPOKEN, _HINT = 160, 300  # characters of one utterance, and of one private hint. Our own numbers
+
+ENOUGH_CALLS = 20
+"""Past calls of a role and model from which their means are believed."""
+_FRAME = 40  # characters of JSON around one message, as a judge hears it. Our own number
+_JSON_DENSITY = 4 / 3  # tokens of JSON to those of prose of the same length. Our own number
 
 
 class Load(NamedTuple):
@@ -38,6 +47,20 @@ def forecast(blueprints: Sequence[Blueprint], tools: Mapping[str, Tool], judged:
     for blueprint in blueprints:
         _add_conversation(loads, blueprint, tools, judged)
     return dict(loads)
+
+
+def measured_cost(role: Role, settings: Settings, past: Mapping[tuple[str, str], RoleCost]) -> RoleCost | None:
+    """What past calls of the role's model cost, where there are enough of them."""
+    seen = past.get((role, settings.role_model(role)))
+    return seen if seen is not None and seen.calls >= ENOUGH_CALLS else None
+
+
+def expected_usd(role: Role, load: Load, settings: Settings, past: Mapping[tuple[str, str], RoleCost]) -> float | None:
+    """USD of the load at what past calls cost, else by its size; None where the price is unknown."""
+    model, seen = settings.role_model(role), measured_cost(role, settings, past)
+    if seen is not None:
+        return None if seen.usd is None else load.calls * seen.usd
+    return 0.0 if model == ScriptedTeacher.name else price(model, load.prompt_tokens, load.completion_tokens, settings)
 
 
 def _add_conversation(
@@ -66,4 +89,6 @@ def _add_conversation(
         loads["assistant"] = loads["assistant"].plus(system + said, _SPOKEN)
         said += _SPOKEN
     if judged:
-        loads["judge"] = loads["judge"].plus(template_size("judge") + said, _SPOKEN)
+        messages = 1 + len(blueprint.turns) + blueprint.planned_messages + len(blueprint.steps)
+        heard = _JSON_DENSITY * (template_size("assistant") + said + _FRAME * messages)
+        loads["judge"] = loads["judge"].plus(template_size("judge") + heard, _SPOKEN)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
-from tdscaling_assets.errors import ModelError
+from tdscaling_assets.errors import BudgetReachedError, ModelError
 from tdscaling_assets.llm.protocol import ChatModel, ChatRequest
 from tdscaling_assets.llm.structured import ask_record
 from tdscaling_assets.prompts import render, with_guidance
@@ -24,7 +24,10 @@ class Scenario(BaseModel):
 async def write_scenarios(
     blueprints: Sequence[Blueprint], planner: ChatModel, settings: Settings
 ) -> tuple[list[Blueprint], list[RejectedBlueprint]]:
-    """Each blueprint once, in order: with its scenario, or rejected because the planner wrote none that can be read."""
+    """Each blueprint once, in order: with its scenario, or rejected because the planner wrote none that can be read.
+
+    Those that the budget did not reach are without: title, persona and goal are empty.
+    """
     slots = asyncio.Semaphore(settings.concurrency)
 
     async def one(blueprint: Blueprint) -> Blueprint | RejectedBlueprint:
@@ -60,4 +63,6 @@ async def _write(blueprint: Blueprint, planner: ChatModel, settings: Settings) -
         written = await ask_record(planner, request, Scenario, settings.model_repairs)
     except ModelError as error:
         return RejectedBlueprint.of(blueprint, "no_scenario", str(error))
+    except BudgetReachedError:
+        return blueprint.model_copy(update={"title": "", "persona": "", "goal": ""})  # a child has its parent's
     return blueprint.model_copy(update=written.model_dump())

@@ -6,22 +6,18 @@ import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
-from tdscaling_assets.agents.forecast import Load, forecast
+from tdscaling_assets.agents.forecast import Load, expected_usd, forecast, measured_cost
 from tdscaling_assets.defs.automation import batch_to_run, known_batches
 from tdscaling_assets.defs.blueprints import draw_batch
 from tdscaling_assets.defs.evolution import plan_for
 from tdscaling_assets.defs.progress import read_finished
 from tdscaling_assets.defs.system import open_replies
 from tdscaling_assets.evolution.keys import next_round
-from tdscaling_assets.llm.prices import price
-from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.schema import Blueprint, Record, Role, Tool
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.queries import unjudged_blueprints
 from tdscaling_assets.storage.replies import RoleCost
-
-ENOUGH_CALLS = 20
-"""Past calls of a role and model from which their means are believed."""
 
 
 class RoleEstimate(Record):
@@ -43,14 +39,19 @@ def estimate_batch(
 ) -> tuple[str, int, list[RoleEstimate]]:
     """Key and blueprints of the batch that would run, and what each role will cost. Calls no model, stores nothing.
 
-    A batch whose blueprints are stored is estimated for those without a trajectory in the lake.
+    A batch whose blueprints are stored is estimated for those without a trajectory in the lake, and for what waits for
+    the judge.
     """
     keys = known_batches(instance, settings)
     key = next_round(keys) if new_round else batch_to_run(keys, read_finished(settings))
     with Lake.open(settings, read_only=True) as lake:
         tools = {tool.tool_id: tool for tool in lake.records("tool_catalog", Tool)}
         blueprints = _waiting(lake, key, settings)
+        late = unjudged_blueprints(lake, key)
+        unjudged = [one for one in lake.records("blueprints", Blueprint, batch=key) if one.blueprint_id in late]
     loads = forecast(blueprints, tools, bool(settings.model_judge))
+    if unjudged and settings.model_judge:
+        loads["judge"] = forecast([*blueprints, *unjudged], tools, judged=True)["judge"]
     with open_replies(settings, key) as replies:
         past = replies.costs()
     return key, len(blueprints), [_estimate(role, load, settings, past) for role, load in sorted(loads.items())]
@@ -89,21 +90,18 @@ def _waiting(lake: Lake, key: str, settings: Settings) -> list[Blueprint]:
 
 
 def _estimate(role: Role, load: Load, settings: Settings, past: dict[tuple[str, str], RoleCost]) -> RoleEstimate:
-    model = settings.role_model(role)
+    model, measured = settings.role_model(role), measured_cost(role, settings, past)
     seen = past.get((role, model))
-    if seen is not None and seen.calls >= ENOUGH_CALLS:
-        prompt, completion = load.calls * seen.prompt_tokens, load.calls * seen.completion_tokens
-        usd = None if seen.usd is None else load.calls * seen.usd
-    else:
-        prompt, completion = load.prompt_tokens, load.completion_tokens
-        usd = 0.0 if model == ScriptedTeacher.name else price(model, prompt, completion, settings)
+    prompt, completion = load.prompt_tokens, load.completion_tokens
+    if measured is not None:
+        prompt, completion = load.calls * measured.prompt_tokens, load.calls * measured.completion_tokens
     return RoleEstimate(
         role=role,
         model=model,
         calls=load.calls,
         prompt_tokens=round(prompt),
         completion_tokens=round(completion),
-        usd=usd,
+        usd=expected_usd(role, load, settings, past),
         seconds=load.calls * seen.seconds if seen else None,
-        measured=seen is not None and seen.calls >= ENOUGH_CALLS,
+        measured=measured is not None,
     )

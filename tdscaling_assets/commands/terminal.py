@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tdscaling_assets.errors import ConfigError
+from tdscaling_assets.schema import UNJUDGED
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import metric_history
-from tdscaling_assets.storage.summaries import counts_per_batch
+from tdscaling_assets.storage.summaries import counts_per_batch, rejections
 
 SHOWN = {
     "acceptance_rate": "kept/raw",
@@ -46,6 +47,7 @@ def print_batches(settings: Settings, console: Console) -> None:
         metrics = metric_history(lake, "batch").pivot("metric", index="batch", values="value")
         counts = counts_per_batch(lake)
         pending = lake.read("pending_blueprints", columns=["batch", "reason"])
+        unjudged = rejections(lake).filter(rule=UNJUDGED)
     rows = counts.join(metrics, on="batch", how="left", maintain_order="left")
     table = Table(
         "batch",
@@ -65,6 +67,8 @@ def print_batches(settings: Settings, console: Console) -> None:
     console.print(table)
     for batch, reason, waiting in pending.group_by("batch", "reason").len().sort("batch", "reason").iter_rows():
         console.print(f"{waiting} blueprints of {batch} are pending: {reason}", highlight=False, soft_wrap=True)
+    for batch, reason, late in unjudged.select("batch", "reason", "n").iter_rows():
+        console.print(f"{late} conversations of {batch} wait for the judge: {reason}", highlight=False, soft_wrap=True)
 
 
 def catalog_changes(recorded: Mapping[str, object]) -> str:

@@ -77,7 +77,9 @@ def entropy_plateau_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResu
     if isinstance(decision, Wait):
         return dg.SkipReason(decision.reason)
     if last in progress.pending and not budget_spent(settings, last or "", "batch"):
-        return dg.SkipReason(f"Batch {last} has pending blueprints and goes first. Then: {decision.reason}")
+        return dg.SkipReason(
+            f"Batch {last} has pending blueprints or unjudged conversations and goes first. Then: {decision.reason}"
+        )
     return _request(context.instance, settings, decision.key, keys, decision.reason)
 
 

@@ -11,7 +11,7 @@ from tdscaling_assets.errors import TdsError
 from tdscaling_assets.evolution.novelty import Candidate, choose_novel
 from tdscaling_assets.llm.roles import open_models
 from tdscaling_assets.sandbox.select import program_runner
-from tdscaling_assets.schema import RejectedBlueprint, RoundPlan
+from tdscaling_assets.schema import Blueprint, RejectedBlueprint, RoundPlan
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import plan_of, sample_kept_blueprints
@@ -31,7 +31,12 @@ async def blueprints(context: dg.AssetExecutionContext, system: System) -> dg.Ma
         context.log.info(f"{len(made.blueprints)} blueprints chosen, {len(made.rejected)} attempts refused or left")
         async with models:
             written, untold = await write_scenarios(made.blueprints, models["planner"], settings)
+        told = {one.blueprint_id: one for one in lake.records("blueprints", Blueprint, batch=batch) if one.has_scenario}
+        written = [one if one.has_scenario else told.get(one.blueprint_id, one) for one in written]
         rejected = [*made.rejected, *untold]
+        unwritten = sum(not blueprint.has_scenario for blueprint in written)
+        if unwritten:
+            context.log.warning(f"{unwritten} of {len(written)} blueprints have no scenario: the budget is spent")
         frames = {
             "blueprints": to_frame("blueprints", written),
             "rejected_blueprints": to_frame("rejected_blueprints", rejected),
@@ -39,6 +44,7 @@ async def blueprints(context: dg.AssetExecutionContext, system: System) -> dg.Ma
         metadata = {
             "attempts": len(made.blueprints) + len(made.rejected),
             "rejected_blueprints": len(rejected),
+            "without_scenario": unwritten,
             "target_cac_mean": _mean([blueprint.target_cac for blueprint in written]),
             "with_operators": sum(bool(blueprint.lineage.operators) for blueprint in written),
             "modes": len({blueprint.target_mode for blueprint in written}),

@@ -10,12 +10,12 @@ from tdscaling_assets.llm.budget import Budget, Period
 from tdscaling_assets.metrics.measure import STEERING
 from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
-from tdscaling_assets.storage.queries import metric_history, reported_batches, stored_batches
+from tdscaling_assets.storage.queries import metric_history, reported_batches, stored_batches, unjudged_blueprints
 
 
 class Progress(NamedTuple):
-    """What the lake says of the batches: which have a report, which have pending blueprints, and the steering metrics
-    (cumulative scope) of those that a decision compares."""
+    """What the lake says of the batches: which have a report, which have something pending, and the steering metrics
+    (cumulative scope) of those that a decision compares, unless no conversation of them was held."""
 
     reported: Sequence[str]
     pending: Sequence[str]
@@ -28,10 +28,11 @@ def read_progress(settings: Settings) -> Progress:
         reported = reported_batches(lake)
         before, window = compared_batches(reported, settings.plateau_window, settings.ceiling_rounds)
         rows = metric_history(lake, "cumulative", [before, *window] if before else window)
-        pending = stored_batches(lake, "pending_blueprints")
+        pending = _pending_batches(lake, reported)
+        held = stored_batches(lake, "raw_trajectories")
     metrics: dict[str, dict[str, float]] = {}
     for batch, metric, value in rows.select("batch", "metric", "value").iter_rows():
-        if plain_name(metric) in STEERING:
+        if plain_name(metric) in STEERING and batch in held:
             metrics.setdefault(batch, {})[metric] = value
     return Progress(reported, pending, metrics)
 
@@ -58,13 +59,20 @@ def read_decision(settings: Settings, keys: Sequence[str]) -> NewRound | Wait:
 
 
 def read_finished(settings: Settings) -> list[str]:
-    """Batches with a report that have nothing more to do: no blueprint is pending, or its batch's budget is spent."""
+    """Batches with a report that have nothing more to do: nothing is pending, or the batch's own budget is spent."""
     try:
         with Lake.open(settings, read_only=True) as lake:
-            reported, pending = reported_batches(lake), stored_batches(lake, "pending_blueprints")
+            reported = reported_batches(lake)
+            pending = _pending_batches(lake, reported)
     except StorageError:
         return []
     return [batch for batch in reported if batch not in pending or budget_spent(settings, batch, "batch")]
+
+
+def _pending_batches(lake: Lake, reported: Sequence[str]) -> list[str]:
+    """Batches with pending blueprints, and the newest one where the judge could not be paid for all that it holds."""
+    pending = stored_batches(lake, "pending_blueprints")
+    return [*pending, *(last for last in reported[-1:] if last not in pending and unjudged_blueprints(lake, last))]
 
 
 def read_reported(settings: Settings) -> list[str]:

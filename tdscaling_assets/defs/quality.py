@@ -10,16 +10,21 @@ from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.duplicates import find_earlier_copies
 from tdscaling_assets.quality.funnel import Funnel
 from tdscaling_assets.report.flow import funnel_figure
-from tdscaling_assets.schema import Blueprint, Trajectory
+from tdscaling_assets.schema import UNJUDGED, Blueprint, Trajectory
+from tdscaling_assets.settings import Settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import kept_before, with_tools
 from tdscaling_assets.storage.rows import in_chunks, to_frame
+from tdscaling_assets.storage.spool import Spool
 from tdscaling_assets.storage.summaries import counts_per_batch, rejections
 
 
 @table_asset("filtered_trajectories", deps=["raw_trajectories"])
 async def filtered_trajectories(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
-    """The kept conversations: valid, paired, grounded, true to their blueprint, unleaked, in the right final state."""
+    """The kept conversations: valid, paired, grounded, true to their blueprint, unleaked, in the right final state.
+
+    Those that the judge could not be paid for are held back; running the batch again goes on with them.
+    """
     settings, batch = system.settings(), context.partition_key
     with Lake.open(settings) as lake:
         raw = lake.stream_records("raw_trajectories", Trajectory, [batch])
@@ -31,12 +36,29 @@ async def filtered_trajectories(context: dg.AssetExecutionContext, system: Syste
         unscored = verdicts.filter(pl.col("score").is_null(), rule="judge").height
         if unscored:
             context.log.warning(f"{unscored} conversations are kept without the judge's score: see `verdicts`")
+        unjudged = verdicts.filter(rule=UNJUDGED)["reason"]
+        if unjudged.len():
+            context.log.warning(f"{unjudged.len()} conversations wait for the judge: {unjudged[-1]}")
         judged = verdicts["trajectory_id"].n_unique()
-        metadata = {"unscored": unscored, "raw": judged, "acceptance_rate": kept / max(1, judged)}
+        metadata = {
+            "unscored": unscored,
+            "unjudged": unjudged.len(),
+            "raw": judged,
+            "acceptance_rate": kept / max(1, judged),
+        }
         stored = store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=metadata)
+        if not unjudged.len() and lake.read("pending_blueprints", batch=batch).is_empty():
+            _clear_spool(settings, batch)
         counts, reasons = (frame.filter(batch=batch) for frame in (counts_per_batch(lake), rejections(lake)))
         funnel = picture(funnel_figure(counts, reasons), "Funnel")
         return dg.MaterializeResult(metadata={**(stored.metadata or {}), "funnel": funnel})
+
+
+def _clear_spool(settings: Settings, batch: str) -> None:
+    """The batch is done with; it is kept longer only where a judge may have to wait."""
+    if settings.model_judge:
+        with Spool(settings.home, batch) as spool:
+            spool.clear()
 
 
 async def judge_batch(lake: Lake, batch: str, funnel: Funnel) -> dict[str, pl.DataFrame]:

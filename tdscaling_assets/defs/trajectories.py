@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import AsyncExitStack
 
 import dagster as dg
 import polars as pl
 
-from tdscaling_assets.agents.batch import run_batch
+from tdscaling_assets.agents.batch import Price, free, run_batch
 from tdscaling_assets.agents.conversation import Stage
+from tdscaling_assets.agents.forecast import expected_usd, forecast
 from tdscaling_assets.agents.progress import Progress
 from tdscaling_assets.catalog.execute import live_servers, withdraw_executors
 from tdscaling_assets.catalog.sources import read_sources
@@ -26,34 +27,45 @@ from tdscaling_assets.schema import CODE_TOOLS, Blueprint, PendingBlueprint, Too
 from tdscaling_assets.services.spec import load_services, runs_program
 from tdscaling_assets.settings import Settings, environment
 from tdscaling_assets.storage.lake import Lake
+from tdscaling_assets.storage.queries import settled_trajectories, stored_batches
+from tdscaling_assets.storage.replies import Replies
 from tdscaling_assets.storage.rows import to_frame
 from tdscaling_assets.storage.spool import Spool
+
+_NO_SCENARIO = (
+    "the budget ended before its scenario was written: raise TDS_BUDGET_BATCH, or wait for the next night where "
+    "TDS_BUDGET_NIGHT is spent, and run the batch again"
+)
 
 
 @table_asset("raw_trajectories", "litellm", deps=["blueprints"])
 async def raw_trajectories(context: dg.AssetExecutionContext, system: System) -> dg.MaterializeResult[None]:
     """One conversation per blueprint, completed or failed with its reason; a run that died resumes where it was.
 
-    Blueprints that the budget did not reach are in `pending_blueprints`; running the batch again goes on with them.
+    Blueprints that the budget did not reach, maybe all, are in `pending_blueprints`; running the batch again goes on
+    with them.
     """
     settings, batch = system.settings(), context.partition_key
     with Lake.open(settings) as lake:
         blueprints = lake.records("blueprints", Blueprint, batch=batch)
         tools = lake.records("tool_catalog", Tool)
+        settled = settled_trajectories(lake, batch)
+        kept_already = batch in stored_batches(lake, "raw_trajectories")
     with Spool(settings.home, batch) as spool, open_replies(settings, batch) as replies:
         models = open_models(settings, replies)
         stage = open_stage(settings, tools, blueprints, models)
-        done, stopped = await _hold(blueprints, stage, models, spool, context.log.info)
+        judge_usd = _judge_price(stage, replies)
+        done, stopped = await _hold(blueprints, stage, models, spool, context.log.info, judge_usd, settled)
         held = [one.blueprint_id for one in blueprints if one.blueprint_id in done]
         pending = [_pend(one, stopped) for one in blueprints if one.blueprint_id not in done]
-        if pending and not held:
-            raise TdsError(f"no conversation of batch {batch} was held: {stopped}")
         if held and all(_model_was_gone(spool.read(blueprint_id)) for blueprint_id in held):
             last = spool.read(held[-1]).failure
             spool.clear()
             raise TdsError(
                 f"every conversation of batch {batch} failed, the last as {last}; mend that and run the batch again"
             )
+        if pending and not held and kept_already:
+            raise TdsError(f"the conversations of batch {batch} stay as they are stored, none was held: {stopped}")
         trajectories = to_frame("raw_trajectories", map(spool.read, held))
         with Lake.open(settings) as lake:
             frames = {
@@ -63,20 +75,43 @@ async def raw_trajectories(context: dg.AssetExecutionContext, system: System) ->
             metadata = {**_figures(trajectories), "pending": len(pending)}
             result = store(lake, frames, batch=batch, run_id=context.run.run_id, metadata=metadata)
         if pending:
-            context.log.warning(f"{len(pending)} of {len(blueprints)} blueprints stay pending: {stopped}")
-        else:
+            context.log.warning(f"{len(pending)} of {len(blueprints)} blueprints stay pending: {pending[-1].reason}")
+        elif not settings.model_judge:  # else the batch may be run again, once the judge can be paid
             spool.clear()
     return result
 
 
+def _judge_price(stage: Stage, replies: Replies) -> Price:
+    """What judging a blueprint's conversation is expected to cost; nothing where nobody judges or no budget is set."""
+    settings = stage.settings
+    if not settings.model_judge or not (settings.budget_batch or settings.budget_night):
+        return free
+    past = replies.costs()
+
+    def usd(one: Blueprint) -> float:
+        load = forecast([one], stage.tools, judged=True)["judge"]
+        return expected_usd("judge", load, settings, past) or 0.0
+
+    return usd
+
+
 async def _hold(
-    blueprints: Sequence[Blueprint], stage: Stage, models: Models, spool: Spool, say: Callable[[str], None]
+    blueprints: Sequence[Blueprint],
+    stage: Stage,
+    models: Models,
+    spool: Spool,
+    say: Callable[[str], None],
+    judge_usd: Price,
+    settled: Container[str],
 ) -> tuple[set[str], str]:
     """Ids of the blueprints whose conversation the spool holds, from before or new, which is on disk before its slot is
-    free; and why some are missing. Those that failed because a model was gone are held anew."""
+    free; and why some are missing. Those that failed because a model was gone are held anew. The budget keeps
+    `judge_usd` of each back that is not `settled`."""
     digests = {one.blueprint_id: _fingerprint(one, stage) for one in blueprints}
     done = {blueprint_id for blueprint_id in spool.load(digests) if not _model_was_gone(spool.read(blueprint_id))}
     plans = {one.blueprint_id: one for one in blueprints}
+    unsettled = [plans[one] for one in done if spool.read(one).trajectory_id not in settled]
+    models.budget.reserve(sum(map(judge_usd, unsettled)))
     progress = Progress(
         len(blueprints),
         len(done),
@@ -100,7 +135,8 @@ async def _hold(
             opened.push_async_callback(stage.live.close)
         await opened.enter_async_context(models)
         opened.callback(asyncio.create_task(progress.watch()).cancel)
-        stopped = await run_batch([one for one in blueprints if one.blueprint_id not in done], stage, keep)
+        due = [one for one in blueprints if one.has_scenario and one.blueprint_id not in done]
+        stopped = await run_batch(due, stage, keep, judge_usd)
     return done, stopped
 
 
@@ -129,7 +165,8 @@ def open_stage(settings: Settings, tools: Sequence[Tool], blueprints: Sequence[B
     )
 
 
-def _pend(blueprint: Blueprint, reason: str) -> PendingBlueprint:
+def _pend(blueprint: Blueprint, stopped: str) -> PendingBlueprint:
+    reason = stopped if blueprint.has_scenario else _NO_SCENARIO
     return PendingBlueprint(
         blueprint_id=blueprint.blueprint_id, round=blueprint.round, batch=blueprint.batch, reason=reason
     )

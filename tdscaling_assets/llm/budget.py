@@ -29,6 +29,7 @@ class Budget:
             "night": store.spent_this_night() if store else 0.0,
         }
         self.spent = 0.0
+        self._reserved = 0.0
         self._store = store
         self._clock = clock
         self._read_at = clock()
@@ -36,6 +37,10 @@ class Budget:
     def add(self, usage: Usage) -> None:
         """A call has cost so much."""
         self.spent += usage.usd or 0.0
+
+    def reserve(self, usd: float) -> None:
+        """So much more is kept for the judge: whoever spends from here is short of it."""
+        self._reserved += usd
 
     def check(self) -> None:
         """Raises BudgetReachedError when nothing is left."""
@@ -64,11 +69,12 @@ class Budget:
         return min(self._limits, key=self._left)
 
     def _left(self, period: Period) -> float:
-        return self._limits[period] - self._before[period] - self.spent
+        return self._limits[period] - self._before[period] - self.spent - self._reserved
 
     def _sentence(self, period: Period, what: str) -> str:
-        spent = self._before[period] + self.spent
+        spent = f"${self._before[period] + self.spent:.4f} spent"
+        kept = f", ${self._reserved:.4f} kept for the judge" if round(self._reserved, 4) else ""
         return (
-            f"the {period}'s budget of ${self._limits[period]:g} {what} (${spent:.4f} spent): "
+            f"the {period}'s budget of ${self._limits[period]:g} {what} ({spent}{kept}): "
             f"raise TDS_BUDGET_{period.upper()} and run the batch again to go on"
         )

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from tdscaling_assets.errors import BudgetReachedError
 from tdscaling_assets.llm.protocol import ChatModel
 from tdscaling_assets.quality.case import Case
 from tdscaling_assets.quality.contamination import benchmark_ngrams, shared_ngram
 from tdscaling_assets.quality.duplicates import SeenConversations
 from tdscaling_assets.quality.judge import judge_conversation
 from tdscaling_assets.quality.rules import RULES
-from tdscaling_assets.schema import Record, Trajectory, Verdict
+from tdscaling_assets.schema import UNJUDGED, Record, Trajectory, Verdict
 from tdscaling_assets.settings import Settings
 
 
@@ -24,7 +25,7 @@ class Funnel:
     """The rules, with what passed them of the batch so far, which may come in pieces.
 
     Near-copies are looked for before the judge is asked, who costs calls: a conversation that the judge rejects counts
-    as the original of those that nearly repeat it.
+    as the original of those that nearly repeat it. What the judge cannot be paid for is held back as `unjudged`.
     """
 
     def __init__(self, copies: Mapping[str, str], judge: ChatModel | None, settings: Settings) -> None:
@@ -84,8 +85,11 @@ async def _judge_all(kept: Sequence[Trajectory], judge: ChatModel, position: int
     slots = asyncio.Semaphore(settings.concurrency)
 
     async def one(trajectory: Trajectory) -> Verdict:
-        async with slots:
-            score, reason = await judge_conversation(trajectory, judge, settings)
+        try:
+            async with slots:
+                score, reason = await judge_conversation(trajectory, judge, settings)
+        except BudgetReachedError as error:
+            return _verdict(trajectory, position, UNJUDGED, str(error))
         low = score is not None and score < settings.judge_threshold
         return Verdict(
             trajectory_id=trajectory.trajectory_id,

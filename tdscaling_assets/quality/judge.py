@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from tdscaling_assets.errors import BudgetReachedError, ModelError
+from tdscaling_assets.errors import ModelError
 from tdscaling_assets.llm.protocol import ChatModel, ChatRequest
 from tdscaling_assets.llm.structured import ask_record
 from tdscaling_assets.prompts import render, with_guidance
@@ -18,7 +18,7 @@ class Opinion(BaseModel):
 
 
 async def judge_conversation(trajectory: Trajectory, judge: ChatModel, settings: Settings) -> tuple[float | None, str]:
-    """Score in [0, 1] or None, and the reason."""
+    """Score in [0, 1] or None, and the reason. Raises BudgetReachedError."""
     request = ChatRequest(
         role="judge",
         messages=(
@@ -31,6 +31,6 @@ async def judge_conversation(trajectory: Trajectory, judge: ChatModel, settings:
     )
     try:
         verdict = await ask_record(judge, request, Opinion, settings.model_repairs)
-    except (ModelError, BudgetReachedError) as error:
+    except ModelError as error:
         return None, f"unscored: {error}"
     return verdict.score, verdict.reason

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import polars as pl
 
-from tdscaling_assets.schema import Blueprint, Record, RoundPlan, Tool, ToolVersion, Trajectory, Verdict
+from tdscaling_assets.schema import UNJUDGED, Blueprint, Record, RoundPlan, Tool, ToolVersion, Trajectory, Verdict
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.rows import from_frame, in_chunks
 from tdscaling_assets.storage.tables import find_table
@@ -108,6 +108,21 @@ def kept_before(lake: Lake, batch: str) -> Iterator[Trajectory]:
 def named_trajectories(lake: Lake, trajectory_ids: Sequence[str]) -> list[Trajectory]:
     """The raw trajectories of those ids, by id."""
     return _named(lake, "raw_trajectories", Trajectory, "trajectory_id", trajectory_ids)
+
+
+def unjudged_blueprints(lake: Lake, batch: str) -> set[str]:
+    """Ids of the batch's blueprints whose conversation waits until the judge can be paid."""
+    sql = (
+        "SELECT blueprint_id FROM raw_trajectories JOIN verdicts USING (batch, trajectory_id) "
+        "WHERE batch = ? AND rule = ?"
+    )
+    return set(lake.query(sql, [batch, UNJUDGED])["blueprint_id"])
+
+
+def settled_trajectories(lake: Lake, batch: str) -> set[str]:
+    """Ids of the batch's conversations that the judge has heard, or a rule before it has rejected."""
+    sql = "SELECT trajectory_id FROM verdicts WHERE batch = ? AND (rule = 'judge' OR NOT keep AND rule <> ?)"
+    return set(lake.query(sql, [batch, UNJUDGED])["trajectory_id"])
 
 
 def named_verdicts(lake: Lake, trajectory_ids: Sequence[str]) -> list[Verdict]:

@@ -135,6 +135,17 @@ def test_a_budget_ends_the_batch_cleanly_with_what_it_paid_for(
     assert spent > 60.0 - 3 * dearest
 
 
+def test_a_budget_keeps_back_what_the_judge_of_those_handed_over_will_cost(
+    blueprints: list[Blueprint], stage: Stage, double: MakeDouble
+) -> None:
+    done: list[Trajectory] = []
+    paid = priced(stage, double, 60.0)
+    stopped = asyncio.run(run_batch(blueprints, paid, keeping(done), judge_usd=lambda one: 6.0))
+    assert paid.budget is not None and len(done) > 1
+    assert paid.budget.spent + 6.0 * len(done) <= 60.0 + 2.0  # two calls in flight when it is reached
+    assert "kept for the judge" in stopped
+
+
 def test_a_budget_that_suffices_stops_nothing(blueprints: list[Blueprint], stage: Stage, double: MakeDouble) -> None:
     done: list[Trajectory] = []
     assert asyncio.run(run_batch(blueprints, priced(stage, double, 1e6), keeping(done))) == ""

@@ -8,7 +8,7 @@ import pytest
 from tdscaling_assets.blueprints.rehearsal import Rehearsal
 from tdscaling_assets.blueprints.scenario import write_scenarios
 from tdscaling_assets.blueprints.topology import seal
-from tdscaling_assets.errors import ModelError
+from tdscaling_assets.errors import BudgetReachedError, ModelError
 from tdscaling_assets.llm.protocol import ChatModel, ChatReply, ChatRequest
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.schema import Blueprint, RejectedBlueprint
@@ -18,7 +18,7 @@ GOOD = '{"title": "A parcel", "persona": "A clerk.", "goal": "Send it."}'
 
 
 class Planner:
-    """Answers with the given texts, in turn; an empty one is a failure of the model."""
+    """Answers with the given texts, in turn; an empty one is a failure of the model, "$" the end of the budget."""
 
     name = "planner"
 
@@ -31,6 +31,8 @@ class Planner:
         self.requests.append(request)
         if not text:
             raise ModelError("throttled", "slow down")
+        if text == "$":
+            raise BudgetReachedError("the batch's budget of $1 is spent")
         return ChatReply(content=text)
 
 
@@ -80,6 +82,15 @@ def test_counts_add_up_when_some_fail(blueprints: list[Blueprint]) -> None:
     assert sorted(item.blueprint_id for item in (*written, *rejected)) == sorted(
         item.blueprint_id for item in blueprints
     )
+
+
+def test_where_the_budget_ends_the_rest_has_no_scenario_not_even_a_parents(blueprints: list[Blueprint]) -> None:
+    children = [one.model_copy(update={"title": "t", "persona": "p", "goal": "g"}) for one in blueprints]
+    written, rejected = write(children, Planner(GOOD, *["$"] * len(blueprints)))
+    assert not rejected
+    assert [one.blueprint_id for one in written] == [one.blueprint_id for one in blueprints]
+    assert [one.has_scenario for one in written] == [True, *[False] * (len(blueprints) - 1)]
+    assert {(one.title, one.persona, one.goal) for one in written[1:]} == {("", "", "")}
 
 
 def test_rubbish_may_be_mended(blueprints: list[Blueprint]) -> None:

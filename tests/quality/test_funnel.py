@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tdscaling_assets.errors import ConfigError, ModelError
+from tdscaling_assets.errors import BudgetReachedError, ConfigError, ModelError
 from tdscaling_assets.llm.protocol import ChatModel, ChatReply, ChatRequest
 from tdscaling_assets.llm.teacher import ScriptedTeacher
 from tdscaling_assets.quality.case import Case
@@ -30,13 +30,13 @@ class Judge:
 
     name = "judge"
 
-    def __init__(self, text: str | ModelError) -> None:
+    def __init__(self, text: str | ModelError | BudgetReachedError) -> None:
         self._text = text
         self.asked: list[ChatRequest] = []
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         self.asked.append(request)
-        if isinstance(self._text, ModelError):
+        if not isinstance(self._text, str):
             raise self._text
         return ChatReply(content=self._text)
 
@@ -233,6 +233,18 @@ def test_a_judge_that_fails_leaves_the_conversation_unscored(sound: Sound, setti
     verdict = last_verdict(result, sound["guard"])
     assert (verdict.keep, verdict.score) == (True, None)
     assert verdict.reason == "unscored: model call failed (throttled): slow down"
+
+
+def test_what_the_judge_cannot_be_paid_for_is_held_back_with_the_reason(
+    sound: Sound, settings: Settings, mutate: Mutate
+) -> None:
+    cases = [sound["guard"], mutate(sound["pivot"], final_digest="0")]
+    result = funnel(cases, settings, judge=Judge(BudgetReachedError("the batch's budget of $1 is spent")))
+    verdict = last_verdict(result, sound["guard"])
+    assert (verdict.rule, verdict.keep, verdict.score) == ("unjudged", False, None)
+    assert verdict.reason == "the batch's budget of $1 is spent"
+    assert result.kept == ()
+    assert len([one for one in result.verdicts if not one.keep]) == len(cases)
 
 
 def test_a_judge_is_asked_only_of_what_passed_and_sees_no_guidance(
