@@ -26,9 +26,10 @@ from tdscaling_assets.storage.rows import to_frame
 ROUNDS, BATCHES = 8, 125
 LEVELS = ("", "_200", "_500", "_1000", "_2000", "_5000", "_10000")
 METRICS = (
+    "acceptance_rate",
     "cac_mean",
     *(f"h_{of}_rarefied{size}" for of in ("dom", "mode") for size in LEVELS),
-    *map("m{}".format, range(15)),
+    *map("m{}".format, range(14)),
 )
 TICKS = 15
 

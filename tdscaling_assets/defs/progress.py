@@ -27,9 +27,10 @@ def read_progress(settings: Settings) -> Progress:
     with Lake.open(settings, read_only=True) as lake:
         reported = reported_batches(lake)
         before, window = compared_batches(reported, settings.plateau_window, settings.ceiling_rounds)
-        rows = metric_history(lake, "cumulative", [before, *window] if before else window)
+        compared = [before, *window] if before else window
+        rows = metric_history(lake, "cumulative", compared)
+        held = set(metric_history(lake, "batch", compared).filter(metric="acceptance_rate")["batch"])
         pending = _pending_batches(lake, reported)
-        held = stored_batches(lake, "raw_trajectories")
     metrics: dict[str, dict[str, float]] = {}
     for batch, metric, value in rows.select("batch", "metric", "value").iter_rows():
         if plain_name(metric) in STEERING and batch in held:
