@@ -14,6 +14,7 @@ from tdscaling_assets.commands.terminal import print_batches
 from tdscaling_assets.defs import run
 from tdscaling_assets.defs.automation import entropy_plateau_sensor, nightly_synthesis
 from tdscaling_assets.defs.progress import read_decision, read_finished, read_progress
+from tdscaling_assets.defs.report import measure_batch
 from tdscaling_assets.defs.system import open_replies
 from tdscaling_assets.errors import TdsError
 from tdscaling_assets.evolution.plateau import NewRound, Wait
@@ -21,6 +22,7 @@ from tdscaling_assets.schema import Blueprint, Usage
 from tdscaling_assets.settings import load_settings
 from tdscaling_assets.storage.lake import Lake
 from tdscaling_assets.storage.queries import batch_counts
+from tdscaling_assets.storage.rows import to_frame
 
 Open = Callable[[Path], dg.DagsterInstance]
 
@@ -194,14 +196,16 @@ def verdicts(home: Path) -> pl.DataFrame:
         return lake.read("verdicts", batch=BATCH)
 
 
-def test_a_batch_without_a_conversation_has_not_stood_still(
-    young_copy: Path,
-) -> None:
+def test_a_batch_without_a_conversation_has_not_stood_still(young_copy: Path) -> None:
     settings = load_settings(home=young_copy, plateau_window=1, plateau_epsilon=1000)
     assert isinstance(read_decision(settings, ["r01-b01", "r01-b02"]), NewRound)
     with Lake.open(settings) as lake:
-        none = {"raw_trajectories": lake.read("raw_trajectories", batch="r01-b02").clear()}
+        held = ("raw_trajectories", "filtered_trajectories")
+        none = {table: lake.read(table, batch="r01-b02").clear() for table in held}
         lake.write(none, batch="r01-b02", message="as if the budget had ended before")
+        (alone, _), (together, _) = measure_batch(lake, "r01-b02", settings)
+        measured = {"diversity_report": to_frame("diversity_report", [*alone, *together])}
+        lake.write(measured, batch="r01-b02", message="what is then measured")
     decision = read_decision(settings, ["r01-b01", "r01-b02"])
     assert isinstance(decision, Wait)
     assert decision.reason.startswith("The report of r01-b02 has no steering metrics")
