@@ -182,9 +182,10 @@ async def converse(blueprint: Blueprint, stage: Stage) -> Trajectory:
     except Exception as error_:  # noqa: BLE001 - the named boundary: one conversation's bug must not cost the others
         failure = Failure(kind="bug", detail=_place(error_))
     try:
-        return _trajectory(conversation, failure, _measured(conversation))
-    except Exception as error_:  # noqa: BLE001 - the same boundary
-        return _trajectory(conversation, Failure(kind="bug", detail=_place(error_)), _Measured())
+        measured = _measured(conversation)
+    except Exception as error_:  # noqa: BLE001 - the named boundary, for what is computed of what was said
+        failure, measured = Failure(kind="bug", detail=_place(error_)), _Measured()
+    return _trajectory(conversation, failure, measured)
 
 
 def open_conversation(blueprint: Blueprint, stage: Stage) -> Conversation:

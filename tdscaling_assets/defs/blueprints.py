@@ -31,8 +31,10 @@ async def blueprints(context: dg.AssetExecutionContext, system: System) -> dg.Ma
         context.log.info(f"{len(made.blueprints)} blueprints chosen, {len(made.rejected)} attempts refused or left")
         async with models:
             written, untold = await write_scenarios(made.blueprints, models["planner"], settings)
-        told = {one.blueprint_id: one for one in lake.records("blueprints", Blueprint, batch=batch) if one.has_scenario}
-        written = [one if one.has_scenario else told.get(one.blueprint_id, one) for one in written]
+        if not all(one.has_scenario for one in written):  # the budget ended: what an earlier run wrote stays
+            stored_before = lake.records("blueprints", Blueprint, batch=batch)
+            told = {one.blueprint_id: one for one in stored_before if one.has_scenario}
+            written = [one if one.has_scenario else told.get(one.blueprint_id, one) for one in written]
         rejected = [*made.rejected, *untold]
         unwritten = sum(not blueprint.has_scenario for blueprint in written)
         if unwritten:

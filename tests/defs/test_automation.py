@@ -300,15 +300,21 @@ def test_a_running_batch_is_left_alone(young_copy: Path, open_instance: Open, se
         assert skipped(tick(instance)) == f"Batch r01-b03 is still running as {run_id}."
 
 
+def run_without_process(instance: dg.DagsterInstance, home: Path) -> str:
+    """The id of a started run whose process ended, and could not tell Dagster."""
+    instance.add_dynamic_partitions("batch", ["r01-b03"])
+    run_id = started_run(instance, "r01-b03")
+    with hold_mark(home, run_id):
+        pass
+    return run_id
+
+
 def test_a_run_whose_process_is_gone_blocks_nothing(
     young_copy: Path, open_instance: Open, settings: Callable[..., None]
 ) -> None:
     settings(young_copy)
     instance = open_instance(young_copy)
-    instance.add_dynamic_partitions("batch", ["r01-b03"])
-    run_id = started_run(instance, "r01-b03")
-    with hold_mark(young_copy, run_id):
-        pass  # the process ended, and could not tell Dagster
+    run_id = run_without_process(instance, young_copy)
     assert requested(tick(instance)) == "r01-b03"
     dead = instance.get_run_by_id(run_id)
     assert dead is not None
@@ -320,12 +326,9 @@ def test_a_run_that_is_just_ending_is_not_taken_for_dead(
 ) -> None:
     settings(young_copy)
     instance = open_instance(young_copy)
-    instance.add_dynamic_partitions("batch", ["r01-b03"])
-    run_id = started_run(instance, "r01-b03")
+    run_id = run_without_process(instance, young_copy)
     run = instance.get_run_by_id(run_id)
     assert run is not None
-    with hold_mark(young_copy, run_id):
-        pass
     ending = Timer(0.5, instance.report_run_canceled, [run])
     ending.start()
     fail_dead_runs(instance, young_copy)
